@@ -1,0 +1,89 @@
+"""How an area works: who answers, which protocol, its calendar and its deadlines (deploy/areas/*.yaml)."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import ConfigDict, Field
+
+from shared import vocabulary as v
+from shared.contracts.base import Contract, Day
+from shared.privacy import OPERATIONAL
+
+
+class _Closed(Contract):
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True, serialize_by_alias=True)
+
+
+class ProtocolChoice(_Closed):
+    """`live` decides; `shadow` runs beside it. Written `id/version`."""
+
+    live: Annotated[str, OPERATIONAL, Field(pattern=r"^[a-z0-9-]+/\d+$")]
+    shadow: Annotated[str | None, OPERATIONAL] = None
+
+
+class Escalation(_Closed):
+    """So many incidents in so many months are an escalation."""
+
+    incidents: Annotated[int, OPERATIONAL, Field(ge=2)] = 3
+    months: Annotated[int, OPERATIONAL, Field(ge=1)] = 12
+
+
+class MaracCycle(_Closed):
+    """When the MARAC meets and what counts as a repeat (London 2008 app. 6)."""
+
+    repeat_months: Annotated[int, OPERATIONAL, Field(ge=1)] = 12
+    escalation: Annotated[Escalation, OPERATIONAL] = Escalation()
+    every: Annotated[str, OPERATIONAL, Field(pattern=r"^\d+ weeks?$")] = "2 weeks"
+    weekday: Annotated[str, OPERATIONAL] = "tuesday"
+    first: Annotated[Day, OPERATIONAL]
+    cut_off_working_days: Annotated[int, OPERATIONAL, Field(ge=0)] = 6
+
+
+class Calendar(_Closed):
+    """Holidays, time zone, office hours and school terms."""
+
+    holidays: Annotated[Literal["england", "wales", "scotland", "northern_ireland"], OPERATIONAL] = "england"
+    timezone: Annotated[str, OPERATIONAL] = "Europe/London"
+    office: Annotated[str, OPERATIONAL, Field(pattern=r"^\d\d:\d\d-\d\d:\d\d$")] = "09:00-17:00"
+    school_terms: Annotated[str | None, OPERATIONAL] = None
+
+
+class AreaRules(_Closed):
+    """One area."""
+
+    id: Annotated[str, OPERATIONAL]
+    name: Annotated[str, OPERATIONAL]
+    forces: Annotated[list[str], OPERATIONAL]
+    childrens_services: Annotated[str, OPERATIONAL]
+    out_of_hours: Annotated[str | None, OPERATIONAL] = None
+    protocol: Annotated[ProtocolChoice, OPERATIONAL]
+    marac: Annotated[MaracCycle, OPERATIONAL]
+    calendar: Annotated[Calendar, OPERATIONAL] = Calendar()
+    due: Annotated[dict[str, str], OPERATIONAL]
+    """Per CSS response, per service, and `default`: how soon (design.md, promise 10)."""
+
+
+class Recipient(Contract):
+    """`waymark.recipient/1`: who gets cases, how, and who stands in."""
+
+    schema_: Annotated[Literal["waymark.recipient/1"], OPERATIONAL, Field(alias="schema")] = (
+        "waymark.recipient/1"
+    )
+    id: Annotated[str, OPERATIONAL, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
+    role: Annotated[v.Service, OPERATIONAL]
+    areas: Annotated[list[str], OPERATIONAL]
+    school_urns: Annotated[list[str], OPERATIONAL] = []
+    channels: Annotated[list[Channel], OPERATIONAL, Field(min_length=1)]
+    notice: Annotated[dict[str, str] | None, OPERATIONAL] = None
+    hours: Annotated[Literal["office", "always"], OPERATIONAL] = "office"
+    out_of_hours: Annotated[str | None, OPERATIONAL] = None
+    escalate_to: Annotated[list[str], OPERATIONAL] = []
+
+
+class Channel(Contract):
+    """A way to reach a recipient. A webhook has a `url` and one or two signing `secrets`."""
+
+    kind: Annotated[v.ChannelKind, OPERATIONAL]
+    url: Annotated[str | None, OPERATIONAL] = None
+    secrets: Annotated[list[str] | None, Field(repr=False)] = None

@@ -1,0 +1,197 @@
+"""The jars of Apache Kafka: which ones, and how they get here.
+
+kafka-jars.lock (jgo's own format) names each jar with its sha256, and no address. The list is what
+Apache publishes as the broker's run-time needs (the POM of kafka_2.13, everything it names), and a log4j
+binding so that the broker logs to files. jgo fetches them in pure Python: neither `mvn` nor `java` is
+needed. Every jar is checked against the lock at every start.
+
+Run as a program (`python -m deploy.local.jars`) this writes the lock again, after a change of COORDINATES.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import shutil
+import tempfile
+import threading
+import tomllib
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
+
+from .trouble import RuntimeTrouble, explain_os_error, require_space
+
+if TYPE_CHECKING:
+    from jgo.maven import MavenContext
+
+LOCK = Path(__file__).with_name("kafka-jars.lock")
+# The mark ! keeps the log4j parent from choosing versions for Kafka's own dependencies (it asks for an
+# older kafka-clients, with which the broker does not start).
+COORDINATES = ("org.apache.kafka:kafka_2.13:4.1.0", "org.apache.logging.log4j:log4j-slf4j-impl:2.24.3!")
+FETCHES_AT_ONCE = 4
+SPACE_MB = 150
+FETCH_TIMEOUT_S = 30
+
+
+@dataclass(frozen=True)
+class Jar:
+    group: str
+    artifact: str
+    version: str
+    sha256: str
+
+    @property
+    def path(self) -> PurePosixPath:
+        """Its place in a directory laid out as Maven does."""
+        name = f"{self.artifact}-{self.version}.jar"
+        return PurePosixPath(*self.group.split("."), self.artifact, self.version, name)
+
+
+def read_lock(lock: Path = LOCK) -> list[Jar]:
+    document = tomllib.loads(lock.read_text(encoding="utf-8"))
+    return [
+        Jar(entry["groupId"], entry["artifactId"], entry["version"], entry["sha256"])
+        for entry in document["dependencies"]
+    ]
+
+
+def cache_dir() -> Path:
+    """The user's cache directory for jars (XDG_CACHE_HOME, else ~/.cache). Safe to delete at any time."""
+    cache = os.environ.get("XDG_CACHE_HOME")
+    return (Path(cache) if cache else Path.home() / ".cache") / "waymark" / "jars"
+
+
+def prepare_jars(
+    say: Callable[[str], None] = lambda _: None,
+    *,
+    jars: list[Jar] | None = None,
+    cache: Path | None = None,
+    fetch: Callable[[Jar, Path], Path] | None = None,
+) -> list[Path]:
+    """The class path of the broker, every jar present and checked; missing ones are fetched, once.
+
+    Jars that lie in ~/.m2 already are taken from there when their sha256 is right. `fetch` (jar,
+    directory to put it under) returns where it put the jar. Raises RuntimeTrouble when a jar cannot be
+    had or is not what the lock says.
+    """
+    jars = read_lock() if jars is None else jars
+    cache = cache_dir() if cache is None else cache
+    places = {jar: cache / jar.path for jar in jars}
+    missing = [jar for jar, place in places.items() if not is_right(place, jar)]
+    if missing:
+        try:
+            cache.mkdir(parents=True, exist_ok=True)
+            require_space(cache, SPACE_MB)
+            with tempfile.TemporaryDirectory(prefix="fetch-", dir=cache) as incoming:
+                bring(missing, places, Path(incoming), fetch or fetcher(), say)
+        except OSError as error:
+            raise explain_os_error(error, f"keeping the Kafka jars under {cache}") from error
+    return list(places.values())
+
+
+def bring(
+    missing: list[Jar],
+    places: dict[Jar, Path],
+    incoming: Path,
+    fetch: Callable[[Jar, Path], Path],
+    say: Callable[[str], None],
+) -> None:
+    brought = 0
+    counting = threading.Lock()
+
+    def bring_one(jar: Jar) -> None:
+        nonlocal brought
+        arrived = at_home(jar, incoming) or fetch(jar, incoming)
+        if not is_right(arrived, jar):
+            raise RuntimeTrouble(
+                f"The jar {jar.artifact} {jar.version} that was fetched is not the one this version of"
+                " Waymark was tested with (its sha256 differs from kafka-jars.lock), so it is not used."
+                " A proxy or mirror may have changed it: fetch from another network, or set WAYMARK_KAFKA"
+                " to the address of a broker that runs already."
+            )
+        place = places[jar]
+        place.parent.mkdir(parents=True, exist_ok=True)
+        arrived.replace(place)  # another run that fetches the same jar puts the same bytes there
+        with counting:
+            brought += 1
+            say(f"Fetching Apache Kafka, this once: {brought} of {len(missing)} jars")
+
+    say(f"Fetching Apache Kafka, this once: {len(missing)} jars, about 44 MB in all")
+    with ThreadPoolExecutor(FETCHES_AT_ONCE) as pool:
+        coming = [pool.submit(bring_one, jar) for jar in missing]
+        try:
+            for one in coming:
+                one.result()
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
+
+
+def is_right(place: Path, jar: Jar) -> bool:
+    try:
+        with place.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest() == jar.sha256
+    except FileNotFoundError:
+        return False
+
+
+def at_home(jar: Jar, incoming: Path) -> Path | None:
+    """A copy of the jar from the user's own Maven directory, if a right one lies there."""
+    theirs = Path(os.environ.get("M2_REPO") or Path.home() / ".m2" / "repository") / jar.path
+    with contextlib.suppress(OSError):
+        if is_right(theirs, jar):
+            mine = incoming / jar.path.name
+            shutil.copyfile(theirs, mine)
+            return mine
+    return None
+
+
+def fetcher() -> Callable[[Jar, Path], Path]:
+    """Fetch with jgo, from Maven Central and what the user's jgo settings name."""
+
+    def fetch(jar: Jar, incoming: Path) -> Path:
+        import requests
+
+        try:
+            context = maven(incoming)
+            artifact = context.project(jar.group, jar.artifact).at_version(jar.version).artifact()
+            return Path(artifact.resolve())
+        except (requests.RequestException, RuntimeError) as error:
+            raise RuntimeTrouble(
+                f"The jars of Apache Kafka could not be fetched ({jar.artifact} {jar.version}:"
+                f" {type(error).__name__}). They come from Maven Central, once. Check the network (a proxy"
+                " is taken from HTTPS_PROXY) and start again: what has come is kept. Or set WAYMARK_KAFKA"
+                " to the address of a broker that runs already."
+            ) from error
+
+    return fetch
+
+
+def maven(directory: Path) -> MavenContext:
+    from jgo.config import GlobalSettings
+    from jgo.constants import MAVEN_CENTRAL_URL
+    from jgo.maven import MavenContext
+
+    remote = {**GlobalSettings.load().repositories, "central": MAVEN_CENTRAL_URL}
+    return MavenContext(repo_cache=directory, remote_repos=remote, timeout=FETCH_TIMEOUT_S)
+
+
+def write_lock(lock: Path = LOCK) -> int:
+    """Resolve COORDINATES again and write the lock. Returns how many jars it names."""
+    from jgo.env import LockFile
+
+    with tempfile.TemporaryDirectory() as directory:
+        context = maven(Path(directory))
+        asked = [context.create_dependency(coordinate) for coordinate in COORDINATES]
+        resolved, needed = context.resolver.resolve(asked)
+        named = sorted([*resolved, *needed], key=lambda one: (one.groupId, one.artifactId))
+        LockFile.from_resolved_dependencies(named, environment_name="kafka", min_java_version=17).save(lock)
+    return len(read_lock(lock))
+
+
+if __name__ == "__main__":
+    write_lock()

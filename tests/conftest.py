@@ -1,0 +1,27 @@
+"""Fixtures for every test. Nothing is started unless a test asks for it."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from deploy.local import LocalRuntime, LocalSettings, Parts
+
+
+@pytest.fixture(scope="session")
+def runtime() -> Iterator[Parts]:
+    """Real Kafka and real PostgreSQL, started when the first test asks and stopped after the last, on
+    fresh data. Servers named by WAYMARK_KAFKA and WAYMARK_DATABASE are used instead, and then hold what
+    earlier sessions left: a test takes topics and schemas of its own. Looked after in threads, so it
+    serves tests on any event loop."""
+    settings = LocalSettings()
+    data = Path(tempfile.mkdtemp(prefix="waymark-tests-"))
+    try:
+        with LocalRuntime(data, kafka=settings.kafka, database=settings.database, java=settings.java) as parts:
+            yield parts
+    finally:
+        shutil.rmtree(data, ignore_errors=True)

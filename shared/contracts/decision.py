@@ -122,9 +122,7 @@ class Decision(Contract):
 
     schema_id: ClassVar[str] = "waymark.decision/1"
 
-    schema_: Annotated[Literal["waymark.decision/1"], OPERATIONAL, Field(alias="schema")] = (
-        "waymark.decision/1"
-    )
+    schema_: Annotated[Literal["waymark.decision/1"], OPERATIONAL, Field(alias="schema")] = "waymark.decision/1"
     case: Annotated[str, OPERATIONAL]
     version: Annotated[int | None, OPERATIONAL] = None
     family: Annotated[str | None, OPERATIONAL] = None

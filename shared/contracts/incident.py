@@ -209,9 +209,7 @@ class Incident(Contract):
 
     schema_id: ClassVar[str] = "waymark.incident/1"
 
-    schema_: Annotated[Literal["waymark.incident/1"], OPERATIONAL, Field(alias="schema")] = (
-        "waymark.incident/1"
-    )
+    schema_: Annotated[Literal["waymark.incident/1"], OPERATIONAL, Field(alias="schema")] = "waymark.incident/1"
     force: Annotated[str, OPERATIONAL, Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9._-]+$")]
     reference: Annotated[str, OPERATIONAL, Field(min_length=1, max_length=128)]
     revision: Annotated[int | None, OPERATIONAL, Field(ge=1, le=1_000_000_000)] = None

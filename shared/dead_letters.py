@@ -1,0 +1,138 @@
+"""Dead letters: reason and shape on a topic that ops may read, the bytes in the service's own table."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+import orjson
+
+from shared import ledger
+from shared.contracts.events import DeadLetter
+from shared.contracts.topics import DEAD_LETTERS
+from shared.db import Row, Transaction
+from shared.outbox import EmittingTransaction
+
+_DEEPEST: Final = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A Kafka record as it came."""
+
+    topic: str
+    partition: int
+    offset: int
+    key: bytes | None
+    value: bytes
+    traceparent: str | None = None
+
+    @property
+    def case(self) -> str:
+        """The case it is keyed by, as far as that can be read."""
+        return (self.key or b"").decode("utf-8", "replace").replace("\x00", "�")
+
+
+async def store(tx: EmittingTransaction, service: str, record: Record, reason: str) -> None:
+    """Put a record aside for a person. Storing the same record twice keeps one."""
+    envelope = _parsed(record.value)
+    stored = await tx.value(
+        """
+        INSERT INTO dead_letters
+            (topic, partition, kafka_offset, "case", sender, seq, revision, reason, payload, traceparent)
+        VALUES (:topic, :partition, :offset, :case, :sender, :seq, :revision, :reason, :payload, :trace)
+        ON CONFLICT (topic, partition, kafka_offset) DO NOTHING
+        RETURNING id
+        """,
+        topic=record.topic,
+        partition=record.partition,
+        offset=record.offset,
+        case=record.case,
+        sender=_text(envelope.get("from")),
+        seq=_number(envelope.get("seq")),
+        revision=_number(_dict(envelope.get("body")).get("revision")),
+        reason=reason[:500],
+        payload=record.value,
+        trace=record.traceparent,
+    )
+    if stored is None:
+        return
+    now = ledger.now()
+    tx.emit(
+        DEAD_LETTERS,
+        record.case or "unknown",
+        DeadLetter(
+            service=service,
+            topic=record.topic,
+            partition=record.partition,
+            offset=record.offset,
+            case=record.case or None,
+            reason=reason[:500],
+            shape=shape_of(envelope) if envelope else {},
+            size_bytes=len(record.value),
+            at=now,
+        ),
+        started=now,
+        trace=record.traceparent,
+    )
+
+
+def shape_of(value: Any, depth: int = 0) -> Any:
+    """The kinds of things in a message, none of their content: names of fields, types, lengths."""
+    if isinstance(value, dict):
+        if depth >= _DEEPEST:
+            return f"object({len(value)})"
+        return {_field_name(key): shape_of(inner, depth + 1) for key, inner in list(value.items())[:60]}
+    if isinstance(value, list):
+        return f"list({len(value)})"
+    return type(value).__name__
+
+
+def _field_name(key: str) -> str:
+    """Only what looks like a field's name: a key can be content too."""
+    return key if key.isascii() and key.replace("_", "").isalpha() and len(key) <= 40 else "?"
+
+
+async def waiting(tx: Transaction) -> list[Row]:
+    """Dead letters that nobody has dealt with, oldest first, without their bytes."""
+    return await tx.rows(
+        """
+        SELECT id, at, topic, partition, kafka_offset, "case", sender, seq, revision, reason,
+            length(payload) AS size_bytes
+        FROM dead_letters WHERE resolved_at IS NULL ORDER BY id
+        """
+    )
+
+
+async def one(tx: Transaction, number: int) -> Row | None:
+    """One dead letter with its bytes."""
+    return await tx.row("SELECT * FROM dead_letters WHERE id = :id", id=number)
+
+
+async def resolve(tx: Transaction, number: int, how: str) -> None:
+    """Note that a dead letter was dealt with (`resent`, `superseded`)."""
+    await tx.execute(
+        "UPDATE dead_letters SET resolved_at = now(), resolution = :how WHERE id = :id AND resolved_at IS NULL",
+        id=number,
+        how=how,
+    )
+
+
+def _parsed(value: bytes) -> dict[str, Any]:
+    try:
+        parsed = orjson.loads(value)
+    except orjson.JSONDecodeError:
+        return {}
+    return parsed if isinstance(parsed, dict) else {}
+
+
+def _dict(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _text(value: Any) -> str | None:
+    return value[:64] if isinstance(value, str) and "\x00" not in value else None
+
+
+def _number(value: Any) -> int | None:
+    return value if isinstance(value, int) and 0 <= value < 2**62 else None

@@ -1,0 +1,252 @@
+"""Apache Kafka through aiokafka: topics made to the table, an idempotent producer, a consumer's settings."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections import defaultdict
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, Final
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.errors import KafkaError, MessageSizeTooLargeError, TopicAlreadyExistsError, for_code
+from aiokafka.partitioner import murmur2
+
+from shared.contracts.topics import TOPICS, Topic
+from shared.errors import Rejected, Retryable
+
+MAX_MESSAGE_BYTES: Final = 8 * 1024 * 1024
+_ACK_WITHIN_S: Final = 15.0
+
+
+@lru_cache(maxsize=65536)
+def partition_of(case: str, partitions: int) -> int:
+    """The partition of a case: Kafka's own rule (murmur2 of the key), the same for every client."""
+    return int((murmur2(case.encode()) & 0x7FFFFFFF) % partitions)
+
+
+@dataclass(slots=True)
+class Message:
+    """One event on its way out; `offset` is filled in when the broker has it."""
+
+    topic: str
+    key: str
+    value: bytes
+    traceparent: str | None = None
+    partition: int = -1
+    offset: int = -1
+
+
+class Producer:
+    """An idempotent producer (`acks=all`), made anew when it gets stuck."""
+
+    def __init__(self, bootstrap: str, client_id: str, partitions: int) -> None:
+        self._bootstrap = bootstrap
+        self._client_id = client_id
+        self._partitions = partitions
+        self._producer: AIOKafkaProducer | None = None
+        self._starting = asyncio.Lock()
+        self.available = True
+
+    async def publish(self, messages: Sequence[Message]) -> None:
+        """Send all and wait until the broker has them on disk. Raises Retryable where it is away.
+
+        A repeat after a failure may double some of them: consumers drop doubles by `seq`.
+        """
+        if not messages:
+            return
+        groups: dict[tuple[str, int], list[Message]] = defaultdict(list)
+        for message in messages:
+            if message.partition < 0:
+                message.partition = partition_of(message.key, self._partitions)
+            groups[message.topic, message.partition].append(message)
+        try:
+            async with asyncio.timeout(_ACK_WITHIN_S):
+                producer = await self._started()
+                sent = [
+                    part
+                    for (topic, partition), group in groups.items()
+                    for part in await _send_group(producer, topic, partition, group)
+                ]
+                for acknowledged, group in sent:
+                    metadata = await acknowledged
+                    for i, message in enumerate(group):
+                        message.offset = metadata.offset + i
+        except (KafkaError, OSError, TimeoutError) as error:
+            self.available = False
+            await self._discard()
+            raise Retryable(f"the broker did not take it ({type(error).__name__})") from error
+        self.available = True
+
+    async def _started(self) -> AIOKafkaProducer:
+        async with self._starting:
+            if self._producer is None:
+                producer = AIOKafkaProducer(
+                    bootstrap_servers=self._bootstrap,
+                    client_id=self._client_id,
+                    acks="all",
+                    enable_idempotence=True,
+                    linger_ms=0,
+                    max_batch_size=262_144,
+                    max_request_size=MAX_MESSAGE_BYTES,
+                    compression_type="zstd",
+                    request_timeout_ms=10_000,
+                    retry_backoff_ms=100,
+                )
+                try:
+                    await producer.start()
+                except BaseException:
+                    await _stop_quietly(producer)
+                    raise
+                self._producer = producer
+            return self._producer
+
+    async def _discard(self) -> None:
+        producer, self._producer = self._producer, None
+        if producer is not None:
+            # Its pending batches are in the outbox too: not waiting for them loses nothing.
+            await _stop_quietly(producer)
+
+    async def close(self) -> None:
+        """Stop, without waiting for what the outbox still holds."""
+        await self._discard()
+
+
+async def _send_group(
+    producer: AIOKafkaProducer, topic: str, partition: int, group: list[Message]
+) -> list[tuple[asyncio.Future[Any], list[Message]]]:
+    sent = []
+    rest = group
+    while rest:
+        batch = producer.create_batch()
+        taken = 0
+        for message in rest:
+            headers = [("traceparent", message.traceparent.encode())] if message.traceparent else []
+            if (
+                batch.append(key=message.key.encode(), value=message.value, timestamp=None, headers=headers)
+                is None
+            ):
+                break
+            taken += 1
+        if taken == 0:
+            # Larger than a batch by itself: the plain path takes anything up to the request limit.
+            message = rest[0]
+            headers = [("traceparent", message.traceparent.encode())] if message.traceparent else []
+            try:
+                future = await producer.send(
+                    topic, message.value, key=message.key.encode(), partition=partition, headers=headers
+                )
+            except MessageSizeTooLargeError as error:
+                raise Rejected("the event is larger than the broker takes") from error
+            taken = 1
+        else:
+            batch.close()
+            future = await producer.send_batch(batch, topic, partition=partition)
+        sent.append((future, rest[:taken]))
+        rest = rest[taken:]
+    return sent
+
+
+async def _stop_quietly(client: Any) -> None:
+    """Stop a client that may already be broken; what it says about that helps nobody."""
+    with contextlib.suppress(KafkaError, OSError, TimeoutError):
+        async with asyncio.timeout(3):
+            await (client.close() if isinstance(client, AIOKafkaAdminClient) else client.stop())
+
+
+def consumer(bootstrap: str, group: str, *, client_id: str, fetch_wait_ms: int) -> AIOKafkaConsumer:
+    """A consumer that commits by hand and starts at the beginning; not yet started or subscribed."""
+    return AIOKafkaConsumer(
+        bootstrap_servers=bootstrap,
+        group_id=group,
+        client_id=client_id,
+        enable_auto_commit=False,
+        auto_offset_reset="earliest",
+        fetch_max_wait_ms=fetch_wait_ms,
+        max_partition_fetch_bytes=MAX_MESSAGE_BYTES,
+        session_timeout_ms=15_000,
+        heartbeat_interval_ms=3_000,
+        max_poll_interval_ms=600_000,
+        request_timeout_ms=20_000,
+        retry_backoff_ms=100,
+    )
+
+
+@asynccontextmanager
+async def admin(bootstrap: str) -> AsyncIterator[AIOKafkaAdminClient]:
+    """An admin client. Raises Retryable where the broker is away."""
+    client = AIOKafkaAdminClient(bootstrap_servers=bootstrap, request_timeout_ms=10_000)
+    try:
+        await client.start()
+        yield client
+    except (KafkaError, OSError) as error:
+        raise Retryable(f"the broker cannot be reached ({type(error).__name__})") from error
+    finally:
+        await _stop_quietly(client)
+
+
+async def make_topics(bootstrap: str, partitions: int, *, replication: int = 1) -> list[str]:
+    """Make the topics of the table that are not there yet; the names of those made."""
+    wanted = [(lane, topic.retention_ms) for topic in TOPICS for lane in topic.lanes]
+    return await _make(bootstrap, wanted, partitions, replication)
+
+
+async def make_topic(
+    bootstrap: str, name: str, partitions: int, *, retention_ms: int, replication: int = 1
+) -> list[str]:
+    """Make one topic beyond the table (a recipient's own)."""
+    return await _make(bootstrap, [(name, retention_ms)], partitions, replication)
+
+
+async def _make(bootstrap: str, wanted: list[tuple[str, int]], partitions: int, replication: int) -> list[str]:
+    async with admin(bootstrap) as client:
+        existing = set(await client.list_topics())
+        missing = [
+            NewTopic(
+                name,
+                num_partitions=partitions,
+                replication_factor=replication,
+                topic_configs={
+                    "retention.ms": str(retention_ms),
+                    "max.message.bytes": str(MAX_MESSAGE_BYTES),
+                },
+            )
+            for name, retention_ms in wanted
+            if name not in existing
+        ]
+        if missing:
+            response = await client.create_topics(missing)
+            for name, code, *_ in response.topic_errors:
+                error = for_code(code)
+                if code and error is not TopicAlreadyExistsError:
+                    raise Retryable(f"topic {name} could not be made ({error.__name__})")
+        return [topic.name for topic in missing]
+
+
+async def group_offsets(bootstrap: str, group: str) -> dict[tuple[str, int], int]:
+    """The committed offset of a consumer group per (topic, partition)."""
+    async with admin(bootstrap) as client:
+        found = await client.list_consumer_group_offsets(group)
+        return {(tp.topic, tp.partition): at.offset for tp, at in found.items() if at.offset >= 0}
+
+
+async def end_offsets(bootstrap: str, topics: Sequence[Topic]) -> dict[tuple[str, int], int]:
+    """The offset after the last record, per (topic lane, partition)."""
+    client = AIOKafkaConsumer(bootstrap_servers=bootstrap, request_timeout_ms=10_000)
+    try:
+        await client.start()
+        lanes = [lane for topic in topics for lane in topic.lanes]
+        await client.topics()
+        partitions = [
+            TopicPartition(lane, number) for lane in lanes for number in client.partitions_for_topic(lane) or ()
+        ]
+        ends = await client.end_offsets(partitions) if partitions else {}
+        return {(tp.topic, tp.partition): offset for tp, offset in ends.items()}
+    except (KafkaError, OSError) as error:
+        raise Retryable(f"the broker cannot be reached ({type(error).__name__})") from error
+    finally:
+        await _stop_quietly(client)

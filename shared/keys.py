@@ -1,0 +1,157 @@
+"""Callers' keys: for police systems (by force), recipients, councils' record systems, and persons.
+
+A key is shown once and stored as a SHA-256 digest (it is 256 random bits: nothing to guess or salt).
+A person's key carries who, which agency and which areas, so that two people are two people.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+import time
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from shared.db import Database, Row, Transaction
+from shared.errors import Refused
+
+Role = Literal["police", "recipient", "council", "person", "ops"]
+PREFIX: Final = "wmk_"
+_CACHED_FOR_S: Final = 15.0
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who is calling. Only the fields of its role are set."""
+
+    key: str
+    role: Role
+    force: str | None = None
+    recipient: str | None = None
+    source: str | None = None
+    person: str | None = None
+    agency: str | None = None
+    areas: tuple[str, ...] = ()
+
+    def may_see_area(self, area: str | None) -> bool:
+        """Whether the caller's areas take in `area`; no areas named means none for a person."""
+        return self.role == "ops" or (area is not None and area in self.areas)
+
+
+def new_key() -> str:
+    """A fresh key, as its owner gets it."""
+    return PREFIX + secrets.token_urlsafe(32)
+
+
+def digest(key: str) -> str:
+    """What is stored of a key."""
+    return hashlib.sha256(key.encode()).hexdigest()
+
+
+async def create(
+    tx: Transaction,
+    *,
+    role: Role,
+    force: str | None = None,
+    recipient: str | None = None,
+    source: str | None = None,
+    person: str | None = None,
+    agency: str | None = None,
+    areas: tuple[str, ...] = (),
+) -> tuple[str, str]:
+    """Make a key; its public id and the key itself, which is not kept anywhere."""
+    key, number = new_key(), secrets.token_hex(4)
+    await tx.execute(
+        """
+        INSERT INTO access.keys (id, digest, role, force, recipient, source, person, agency, areas)
+        VALUES (:id, :digest, :role, :force, :recipient, :source, :person, :agency, CAST(:areas AS text[]))
+        """,
+        id=number,
+        digest=digest(key),
+        role=role,
+        force=force,
+        recipient=recipient,
+        source=source,
+        person=person,
+        agency=agency,
+        areas=list(areas),
+    )
+    return number, key
+
+
+async def listed(tx: Transaction) -> list[Row]:
+    """All keys without their digests, oldest first."""
+    return await tx.rows(
+        """
+        SELECT id, role, force, recipient, source, person, agency, areas, created_at, revoked_at
+        FROM access.keys ORDER BY created_at
+        """
+    )
+
+
+async def revoke(tx: Transaction, number: str) -> bool:
+    """Revoke a key by its public id; whether there was a live one."""
+    return bool(
+        await tx.execute(
+            "UPDATE access.keys SET revoked_at = now() WHERE id = :id AND revoked_at IS NULL", id=number
+        )
+    )
+
+
+class KeyRing:
+    """Checks keys, remembering answers for 15 seconds: a revoked key works at most that much longer."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._known: dict[str, tuple[float, Caller | None]] = {}
+
+    async def caller(self, authorization: str | None) -> Caller:
+        """The caller behind an `Authorization: Bearer KEY` header. Raises Refused (401)."""
+        scheme, _, key = (authorization or "").partition(" ")
+        if scheme.lower() != "bearer" or not key:
+            raise Refused(
+                401,
+                "No key",
+                "Send your key as `Authorization: Bearer KEY`; `waymark keys create` makes one.",
+                headers={"WWW-Authenticate": "Bearer"},
+            )
+        hashed = digest(key.strip())
+        found = self._known.get(hashed)
+        if found is None or found[0] < time.monotonic():
+            if len(self._known) > 10_000:
+                self._known.clear()
+            caller = await self._load(hashed)
+            found = self._known[hashed] = (time.monotonic() + _CACHED_FOR_S, caller)
+        if found[1] is None:
+            raise Refused(
+                401,
+                "Unknown key",
+                "This key is not known or was revoked.",
+                headers={"WWW-Authenticate": 'Bearer error="invalid_token"'},
+            )
+        return found[1]
+
+    async def _load(self, hashed: str) -> Caller | None:
+        async with self._database.transaction() as tx:
+            row = await tx.row(
+                "SELECT * FROM access.keys WHERE digest = :digest AND revoked_at IS NULL", digest=hashed
+            )
+        if row is None:
+            return None
+        return Caller(
+            key=row["id"],
+            role=row["role"],
+            force=row["force"],
+            recipient=row["recipient"],
+            source=row["source"],
+            person=row["person"],
+            agency=row["agency"],
+            areas=tuple(row["areas"] or ()),
+        )
+
+
+def must_be(caller: Caller, *roles: Role) -> Caller:
+    """Raise Refused (403) unless the caller has one of the roles."""
+    if caller.role not in roles:
+        raise Refused(403, "Not for this key", f"This needs a key of role {' or '.join(roles)}.")
+    return caller

@@ -1,0 +1,326 @@
+"""The outbox: state and outgoing events are written together or not at all.
+
+`Outbox.transaction()` gives a transaction in which `emit` may be called. `seq` is given under the
+case's row lock at the end of the transaction; after the commit the events are published from memory.
+What did not get out (broker away, process killed) stays in the table, which has no owner: rows unsent
+after two seconds are leased by any copy of the service and sent again. Doubles are harmless.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+import orjson
+from opentelemetry.trace import SpanKind
+
+from shared import ledger, telemetry
+from shared import vocabulary as v
+from shared.contracts.base import Contract, write_moment
+from shared.contracts.envelope import LedgerEntry, event_id
+from shared.contracts.topics import Topic
+from shared.db import Database, Transaction
+from shared.errors import Rejected, Retryable
+from shared.kafka import Message, Producer
+
+_UNSENT_AFTER_S: Final = 2.0
+_KEEP_DAYS: Final = 30
+"""Longer than any topic's retention, so that `reconcile --repair` can always send again."""
+
+_log = telemetry.logger()
+
+
+@dataclass(slots=True)
+class Emission:
+    """An event to be written and published; `seq` and the bytes come at the end of the transaction."""
+
+    topic: Topic
+    case: str
+    body: Contract
+    lane: v.Lane
+    ledger: Sequence[LedgerEntry]
+    started: datetime
+    caused_by: str | None
+    trace: str | None
+
+
+@dataclass(slots=True)
+class Stored:
+    """An event in the outbox: its row and its message."""
+
+    row: int
+    message: Message
+
+
+class EmittingTransaction(Transaction):
+    """A transaction that may emit events."""
+
+    def __init__(self, base: Transaction, service: str) -> None:
+        super().__init__(base._connection)
+        self._service = service
+        self._emissions: list[Emission] = []
+        self.stored: list[Stored] = []
+
+    def emit(
+        self,
+        topic: Topic,
+        case: str,
+        body: Contract,
+        *,
+        started: datetime,
+        lane: v.Lane = "live",
+        ledger: Sequence[LedgerEntry] = (),
+        caused_by: str | None = None,
+        trace: str | None = None,
+    ) -> None:
+        """Emit `body` for `case` when the transaction commits.
+
+        `ledger`: the entries so far; this service's own is added with the work since `started`.
+        `caused_by`: the id of the event that led to it. `trace`: the traceparent it continues.
+        """
+        self._emissions.append(Emission(topic, case, body, lane, ledger, started, caused_by, trace))
+
+    async def store_emissions(self) -> None:
+        """Give each its `seq` and write all to the outbox. Called once, at the end."""
+        emissions, self._emissions = self._emissions, []
+        if not emissions:
+            return
+        numbers = await self._next_seqs(emissions)
+        at = ledger.now()
+        messages = [
+            Message(
+                topic=emission.topic.lane(emission.lane),
+                key=emission.case,
+                value=_envelope(emission, self._service, seq, at),
+                traceparent=emission.trace,
+            )
+            for emission, seq in zip(emissions, numbers, strict=True)
+        ]
+        rows = await self.rows(
+            """
+            INSERT INTO outbox (topic, "case", seq, payload, traceparent)
+            SELECT * FROM unnest(
+                CAST(:topics AS text[]), CAST(:cases AS text[]), CAST(:seqs AS bigint[]),
+                CAST(:payloads AS bytea[]), CAST(:traces AS text[])
+            )
+            RETURNING id, "case", seq
+            """,
+            topics=[m.topic for m in messages],
+            cases=[m.key for m in messages],
+            seqs=numbers,
+            payloads=[m.value for m in messages],
+            traces=[m.traceparent for m in messages],
+        )
+        ids = {(row["case"], row["seq"]): row["id"] for row in rows}
+        self.stored = [Stored(ids[m.key, seq], m) for m, seq in zip(messages, numbers, strict=True)]
+
+    async def _next_seqs(self, emissions: Sequence[Emission]) -> list[int]:
+        counts: dict[str, int] = {}
+        for emission in emissions:
+            counts[emission.case] = counts.get(emission.case, 0) + 1
+        cases = sorted(counts)
+        rows = await self.rows(
+            """
+            INSERT INTO seqs AS s ("case", seq)
+            SELECT * FROM unnest(CAST(:cases AS text[]), CAST(:counts AS bigint[]))
+            ON CONFLICT ("case") DO UPDATE SET seq = s.seq + excluded.seq
+            RETURNING "case", seq
+            """,
+            cases=cases,
+            counts=[counts[case] for case in cases],
+        )
+        following = {row["case"]: row["seq"] - counts[row["case"]] + 1 for row in rows}
+        numbers = []
+        for emission in emissions:
+            numbers.append(following[emission.case])
+            following[emission.case] += 1
+        return numbers
+
+
+def _envelope(emission: Emission, service: str, seq: int, at: datetime) -> bytes:
+    entries = ledger.add_work(emission.ledger, service, emission.started, at)
+    return orjson.dumps(
+        {
+            "id": event_id(service, emission.case, seq),
+            "type": getattr(emission.body, "type"),  # noqa: B009 (a class variable of event bodies)
+            "schema": emission.topic.contract.schema_id,
+            "case": emission.case,
+            "seq": seq,
+            "from": service,
+            "caused_by": emission.caused_by,
+            "lane": emission.lane,
+            "at": write_moment(at),
+            "ledger": [entry.as_json() for entry in entries],
+            "body": orjson.Fragment(emission.body.as_bytes()),
+        }
+    )
+
+
+class Outbox:
+    """Transactions that emit, and the publishing of what they emitted."""
+
+    def __init__(self, database: Database, producer: Producer, *, lease_s: float = 30) -> None:
+        self.database = database
+        self.producer = producer
+        self._lease_s = lease_s
+        self._unmarked: list[Stored] = []
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    @asynccontextmanager
+    async def transaction(self, *, publish: bool = True) -> AsyncIterator[EmittingTransaction]:
+        """A transaction whose events are published in the background after the commit.
+
+        With `publish=False` the caller publishes `tx.stored` itself (the stage runner, which must
+        have them out before it commits offsets).
+        """
+        async with self.database.transaction() as base:
+            tx = EmittingTransaction(base, self.database.service)
+            yield tx
+            await tx.store_emissions()
+        if publish and tx.stored:
+            self._in_background(tx.stored)
+
+    def _in_background(self, stored: list[Stored]) -> None:
+        if not self.producer.available:
+            return  # the relay sends them when the broker is back, oldest first
+        task = asyncio.create_task(self._publish_once(stored))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _publish_once(self, stored: list[Stored]) -> None:
+        try:
+            await self.publish(stored)
+        except Retryable as error:
+            _log.warning("outbox.left_for_relay", events=len(stored), error=str(error))
+
+    async def publish(self, stored: Sequence[Stored]) -> None:
+        """Publish and remember to mark the rows sent. Raises Retryable where the broker is away."""
+        messages = [one.message for one in stored]
+        span = telemetry.start_span(
+            f"send {messages[0].topic}" if messages else "send",
+            SpanKind.PRODUCER,
+            parent=messages[0].traceparent if len(messages) == 1 else None,
+            attributes={
+                "messaging.system": "kafka",
+                "messaging.operation.name": "send",
+                "messaging.operation.type": "send",
+                "messaging.destination.name": messages[0].topic if messages else "",
+                "messaging.batch.message_count": len(messages),
+            },
+            links=[m.traceparent for m in messages if m.traceparent][:128],
+        )
+        try:
+            await self.producer.publish(messages)
+        finally:
+            span.end()
+        self._unmarked.extend(stored)
+
+    async def mark_sent(self) -> None:
+        """Mark what has been published. Losing a mark costs a harmless double, so it need not be fsynced."""
+        stored, self._unmarked = self._unmarked, []
+        if not stored:
+            return
+        try:
+            async with self.database.transaction() as tx:
+                await tx.execute("SET LOCAL synchronous_commit = off")
+                await tx.execute(
+                    """
+                    UPDATE outbox SET sent_at = now(), partition = t.partition, kafka_offset = t.kafka_offset
+                    FROM unnest(CAST(:ids AS bigint[]), CAST(:partitions AS int[]), CAST(:offsets AS bigint[]))
+                        AS t(id, partition, kafka_offset)
+                    WHERE outbox.id = t.id
+                    """,
+                    ids=[one.row for one in stored],
+                    partitions=[one.message.partition for one in stored],
+                    offsets=[one.message.offset for one in stored],
+                )
+        except Retryable:
+            self._unmarked.extend(stored)
+            raise
+
+    async def relay(self) -> None:
+        """Run for ever: mark what was sent, send what was left, drop what is older than any topic."""
+        beats = 0
+        while True:
+            try:
+                await self.mark_sent()
+                if beats % 2 == 0:
+                    while await self._send_leftovers():
+                        pass
+                if beats % 7200 == 0:
+                    await self._forget_old()
+            except Retryable as error:
+                _log.warning("outbox.waiting", error=str(error))
+                await asyncio.sleep(1)
+            except Rejected as error:
+                _log.error("outbox.event_refused_by_broker", error=error)
+                await asyncio.sleep(5)
+            beats += 1
+            await asyncio.sleep(0.5)
+
+    async def _send_leftovers(self) -> bool:
+        async with self.database.transaction() as tx:
+            unsent = await tx.value("SELECT count(*) FROM outbox WHERE sent_at IS NULL")
+            telemetry.OUTBOX_UNSENT.labels(self.database.service).set(unsent or 0)
+            if not unsent:
+                telemetry.DEGRADED.labels(self.database.service, "broker").set(not self.producer.available)
+                return False
+            rows = await tx.rows(
+                """
+                UPDATE outbox SET lease_until = clock_timestamp() + make_interval(secs => :lease)
+                WHERE id IN (
+                    SELECT id FROM outbox
+                    WHERE sent_at IS NULL
+                      AND created_at < clock_timestamp() - make_interval(secs => :unsent_after)
+                      AND (lease_until IS NULL OR lease_until < clock_timestamp())
+                    ORDER BY bulk, id
+                    LIMIT 500
+                    FOR UPDATE SKIP LOCKED
+                )
+                RETURNING id, topic, "case", payload, traceparent
+                """,
+                lease=self._lease_s,
+                unsent_after=_UNSENT_AFTER_S,
+            )
+        if not rows:
+            return False
+        stored = [
+            Stored(row["id"], Message(row["topic"], row["case"], row["payload"], row["traceparent"]))
+            for row in sorted(rows, key=lambda row: row["id"])
+        ]
+        try:
+            await self.publish(stored)
+        except Retryable:
+            telemetry.DEGRADED.labels(self.database.service, "broker").set(1)
+            await self._release(stored)
+            raise
+        telemetry.DEGRADED.labels(self.database.service, "broker").set(0)
+        await self.mark_sent()
+        return True
+
+    async def _release(self, stored: Sequence[Stored]) -> None:
+        async with self.database.transaction() as tx:
+            await tx.execute(
+                "UPDATE outbox SET lease_until = NULL WHERE id = ANY(CAST(:ids AS bigint[]))",
+                ids=[one.row for one in stored],
+            )
+
+    async def _forget_old(self) -> None:
+        async with self.database.transaction() as tx:
+            await tx.execute(
+                "DELETE FROM outbox WHERE sent_at < now() - make_interval(days => :days)", days=_KEEP_DAYS
+            )
+
+    async def close(self) -> None:
+        """Let what is under way finish, mark what was sent."""
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=5)
+        try:
+            async with asyncio.timeout(3):
+                await self.mark_sent()
+        except (Retryable, TimeoutError):
+            _log.warning("outbox.marks_left", events=len(self._unmarked))

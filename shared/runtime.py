@@ -1,0 +1,117 @@
+"""What every service starts and stops, in one place: `main.py` says what is special about its own."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+
+from shared import telemetry
+from shared.contracts.topics import Topic
+from shared.db import Database
+from shared.errors import Retryable
+from shared.kafka import Producer, make_topics
+from shared.keys import KeyRing
+from shared.outbox import Outbox
+from shared.settings import ServiceSettings
+from shared.stage import Handler, Stage
+from shared.timers import TimerHandler, Timers
+
+_log = telemetry.logger()
+
+
+class Runtime:
+    """Database, outbox, producer, keys, stage and timers of one service."""
+
+    def __init__(self, service: str, settings: ServiceSettings) -> None:
+        self.service = service
+        self.settings = settings
+        self.database = Database(settings.database, service, pool_size=settings.pool_size)
+        self.producer = Producer(settings.kafka, f"waymark-{service}", settings.partitions)
+        self.outbox = Outbox(self.database, self.producer, lease_s=settings.lease_s)
+        self.keys = KeyRing(self.database)
+        self.stage: Stage | None = None
+        self._work: list[Callable[[], Awaitable[None]]] = [self.outbox.relay]
+        self._closing: list[Callable[[], Awaitable[None]]] = []
+
+    def consume(
+        self, handlers: Mapping[Topic, Handler], *, after_commit: Callable[[], None] | None = None
+    ) -> None:
+        """Read the topics of `handlers`, each with its function."""
+        settings = self.settings
+        self.stage = Stage(
+            self.service,
+            self.outbox,
+            settings.kafka,
+            handlers,
+            batch_events=settings.batch_events,
+            bulk_slice=settings.bulk_slice,
+            fetch_wait_ms=settings.fetch_wait_ms,
+            stuck_after_s=settings.stuck_after_s,
+            after_commit=after_commit,
+        )
+        self._work.append(self.stage.run)
+
+    def keep_time(self, handlers: Mapping[str, TimerHandler]) -> None:
+        """Fire timers, each with its function."""
+        self._work.append(Timers(self.outbox, handlers, lease_s=self.settings.lease_s).run)
+
+    def keep_running(self, work: Callable[[], Awaitable[None]]) -> None:
+        """Run `work` for as long as the service runs; it is started again if it fails."""
+        self._work.append(work)
+
+    def at_the_end(self, closing: Callable[[], Awaitable[None]]) -> None:
+        """Call `closing` when the service stops, before the database and the broker are let go."""
+        self._closing.append(closing)
+
+    @asynccontextmanager
+    async def running(self, _: FastAPI | None = None) -> AsyncIterator[None]:
+        """The lifespan of the service's app."""
+        provider = telemetry.set_up(self.service)
+        tasks = [asyncio.create_task(self._forever(work)) for work in (self._topics, *self._work)]
+        try:
+            yield
+        finally:
+            for task in reversed(tasks):
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            for closing in self._closing:
+                await closing()
+            await self.outbox.close()
+            await self.producer.close()
+            await self.database.close()
+            await asyncio.to_thread(provider.shutdown)
+
+    async def _topics(self) -> None:
+        """Make the topics that are missing; the broker may come later than we do."""
+        while True:
+            try:
+                await make_topics(self.settings.kafka, self.settings.partitions)
+                break
+            except Retryable:
+                await asyncio.sleep(1)
+        await asyncio.Event().wait()
+
+    async def _forever(self, work: Callable[[], Awaitable[None]]) -> None:
+        while True:
+            try:
+                await work()
+                return
+            except Exception as error:
+                _log.error("runtime.restarting", work=getattr(work, "__name__", "work"), error=error)
+                await asyncio.sleep(1)
+
+    async def health(self) -> dict[str, str]:
+        """`down` without the database; `degraded` without the broker: what is accepted is still kept."""
+        database = await self.database.ping()
+        parts = {
+            "database": "up" if database else "down",
+            "broker": "up" if self.producer.available else "degraded",
+        }
+        if self.stage is not None:
+            parts["consumer"] = "up" if self.stage.running else "degraded"
+        for part, word in parts.items():
+            telemetry.DEGRADED.labels(self.service, part).set(word != "up")
+        return parts

@@ -1,0 +1,157 @@
+"""OpenTelemetry, metrics and logs, set up once per process, with ids only.
+
+Context travels as a W3C `traceparent` in every HTTP call, every Kafka message and every outbox row.
+Spans follow the OpenTelemetry messaging conventions. Without OTEL_EXPORTER_OTLP_ENDPOINT nothing is
+recorded or sent, but trace ids are made and passed on all the same.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from collections.abc import Sequence
+from typing import Any, Final
+
+import structlog
+from opentelemetry import trace
+from opentelemetry.context import Context
+from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor
+from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON, ParentBased
+from opentelemetry.trace import Link, NonRecordingSpan, Span, SpanContext, SpanKind, TraceFlags
+from prometheus_client import Counter, Gauge, Histogram
+
+_tracer = trace.get_tracer("waymark")
+
+SECONDS: Final = (
+    0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600, 14400,
+    86400, 259200,
+)  # fmt: skip
+"""Histogram buckets from a millisecond to three days."""
+
+EVENTS = Counter("waymark_events_total", "Events a stage has dealt with", ["service", "topic", "outcome"])
+PROCESS_SECONDS = Histogram(
+    "waymark_process_duration_seconds", "Work on one batch", ["service"], buckets=SECONDS
+)
+WAIT_SECONDS = Histogram(
+    "waymark_event_age_seconds", "From the sender's commit to the start of work", ["service"], buckets=SECONDS
+)
+LAG = Gauge("waymark_consumer_lag_events", "Events waiting on a topic for a service", ["service", "topic"])
+OUTBOX_UNSENT = Gauge("waymark_outbox_unsent_events", "Events stored and not yet published", ["service"])
+DEGRADED = Gauge("waymark_degraded", "1 while a part is away", ["service", "part"])
+HTTP_SECONDS = Histogram(
+    "waymark_http_request_duration_seconds",
+    "Requests answered",
+    ["service", "method", "route", "status"],
+    buckets=SECONDS,
+)
+
+
+def set_up(service: str, *, log_level: str = "info") -> TracerProvider:
+    """Set up tracing and logging for this process. Returns the provider, to be shut down at the end."""
+    exporting = bool(
+        os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT") or os.environ.get("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
+    )
+    provider = TracerProvider(
+        sampler=ParentBased(ALWAYS_ON) if exporting else ALWAYS_OFF,
+        resource=Resource.create({"service.name": f"waymark-{service}", "service.namespace": "waymark"}),
+    )
+    if exporting:
+        provider.add_span_processor(
+            BatchSpanProcessor(OTLPSpanExporter(), schedule_delay_millis=500, max_queue_size=20000)
+        )
+    trace.set_tracer_provider(provider)
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            _trace_id,
+            _no_exception_text,
+            structlog.processors.JSONRenderer(),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, log_level.upper())),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=True,
+    )
+    structlog.contextvars.bind_contextvars(service=service)
+    logging.basicConfig(level=logging.ERROR, stream=sys.stderr, format="%(name)s %(levelname)s")
+    return provider
+
+
+def logger() -> structlog.stdlib.BoundLogger:
+    """The process's logger: an event's name and ids, never a person's details."""
+    return structlog.get_logger()  # type: ignore[no-any-return]
+
+
+def _trace_id(_: Any, __: str, event: Any) -> Any:
+    context = trace.get_current_span().get_span_context()
+    if context.is_valid:
+        event["trace_id"] = f"{context.trace_id:032x}"
+    return event
+
+
+def _no_exception_text(_: Any, __: str, event: Any) -> Any:
+    """An exception's text can quote data: log its kind and where it was raised, nothing else."""
+    error = event.pop("error", None)
+    if isinstance(error, BaseException):
+        event["error"] = type(error).__name__
+        trail = error.__traceback__
+        while trail is not None and trail.tb_next is not None:
+            trail = trail.tb_next
+        if trail is not None:
+            event["raised_at"] = f"{os.path.basename(trail.tb_frame.f_code.co_filename)}:{trail.tb_lineno}"
+    elif error is not None:
+        event["error"] = str(error)
+    return event
+
+
+def start_span(
+    name: str,
+    kind: SpanKind,
+    *,
+    parent: str | None = None,
+    attributes: dict[str, Any] | None = None,
+    links: Sequence[str] = (),
+    start_ns: int | None = None,
+) -> Span:
+    """A span under `parent` (a traceparent; None starts a trace), linked to other traceparents."""
+    return _tracer.start_span(
+        name,
+        context=context_of(parent),
+        kind=kind,
+        attributes=attributes,
+        links=[Link(context) for link in links if (context := span_context(link)) is not None],
+        start_time=start_ns,
+    )
+
+
+def traceparent(span: Span) -> str:
+    """The span as a W3C traceparent."""
+    context = span.get_span_context()
+    return f"00-{context.trace_id:032x}-{context.span_id:016x}-{int(context.trace_flags) & 1:02x}"
+
+
+def span_context(parent: str | None) -> SpanContext | None:
+    """The span context of a traceparent; None where it is missing or malformed."""
+    if parent is None or len(parent) != 55:
+        return None
+    try:
+        context = SpanContext(
+            trace_id=int(parent[3:35], 16),
+            span_id=int(parent[36:52], 16),
+            is_remote=True,
+            trace_flags=TraceFlags(int(parent[53:55], 16) & 1),
+        )
+    except ValueError:
+        return None
+    return context if context.is_valid else None
+
+
+def context_of(parent: str | None) -> Context:
+    """An OpenTelemetry context whose current span is `parent`."""
+    context = span_context(parent)
+    return Context() if context is None else trace.set_span_in_context(NonRecordingSpan(context), Context())

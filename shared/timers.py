@@ -1,0 +1,106 @@
+"""Timers: one leased table per service. A timer is set in a transaction and fires in one of its own."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import datetime
+from typing import Any
+
+import orjson
+
+from shared import telemetry
+from shared.db import Transaction
+from shared.errors import Retryable
+from shared.outbox import EmittingTransaction, Outbox
+
+TimerHandler = Callable[[EmittingTransaction, str, dict[str, Any]], Awaitable[None]]
+"""Called with the transaction, the timer's key and what was put with it."""
+
+_log = telemetry.logger()
+_TRIES = 20
+
+
+async def set_timer(tx: Transaction, name: str, key: str, due: datetime, **payload: Any) -> None:
+    """Set (or move) the timer `name` for `key`."""
+    await tx.execute(
+        """
+        INSERT INTO timers (name, key, due_at, payload)
+        VALUES (:name, :key, :due, CAST(:payload AS jsonb))
+        ON CONFLICT (name, key) DO UPDATE
+        SET due_at = excluded.due_at, payload = excluded.payload, lease_until = NULL, tries = 0
+        """,
+        name=name,
+        key=key,
+        due=due,
+        payload=orjson.dumps(payload).decode(),
+    )
+
+
+async def clear_timer(tx: Transaction, name: str, key: str) -> None:
+    """Remove the timer `name` for `key`, if it is set."""
+    await tx.execute("DELETE FROM timers WHERE name = :name AND key = :key", name=name, key=key)
+
+
+class Timers:
+    """Fires what is due. Any copy of the service may: a timer is leased while it runs."""
+
+    def __init__(self, outbox: Outbox, handlers: Mapping[str, TimerHandler], *, lease_s: float = 30) -> None:
+        self._outbox = outbox
+        self._handlers = handlers
+        self._lease_s = lease_s
+
+    async def run(self) -> None:
+        """Run for ever."""
+        while True:
+            try:
+                fired = await self.fire_due()
+            except Retryable as error:
+                _log.warning("timers.waiting", error=str(error))
+                fired = 0
+            if not fired:
+                await asyncio.sleep(0.5)
+
+    async def fire_due(self) -> int:
+        """Fire what is due now, each in its own transaction; how many were taken."""
+        async with self._outbox.database.transaction() as tx:
+            due = await tx.rows(
+                """
+                UPDATE timers SET lease_until = clock_timestamp() + make_interval(secs => :lease),
+                    tries = tries + 1
+                WHERE (name, key) IN (
+                    SELECT name, key FROM timers
+                    WHERE due_at <= clock_timestamp() AND tries < :tries
+                      AND (lease_until IS NULL OR lease_until < clock_timestamp())
+                      AND name = ANY(CAST(:names AS text[]))
+                    ORDER BY due_at LIMIT 50
+                    FOR UPDATE SKIP LOCKED
+                )
+                RETURNING name, key, due_at
+                """,
+                lease=self._lease_s,
+                tries=_TRIES,
+                names=sorted(self._handlers),
+            )
+        for timer in sorted(due, key=lambda row: row["due_at"]):
+            await self._fire(timer["name"], timer["key"], timer["due_at"])
+        return len(due)
+
+    async def _fire(self, name: str, key: str, due_at: datetime) -> None:
+        try:
+            async with self._outbox.transaction() as tx:
+                # Taking it out first makes it fire once: if the handler fails, the row comes back.
+                taken = await tx.row(
+                    "DELETE FROM timers WHERE name = :name AND key = :key AND due_at = :due RETURNING payload",
+                    name=name,
+                    key=key,
+                    due=due_at,
+                )
+                if taken is not None:
+                    await self._handlers[name](tx, key, dict(taken["payload"]))
+        except Retryable:
+            raise
+        except Exception as error:
+            # It stays, leased, and is tried again; the metric and the log name it for ops.
+            telemetry.EVENTS.labels(self._outbox.database.service, f"timer.{name}", "failed").inc()
+            _log.error("timers.failed", timer=name, error=error)

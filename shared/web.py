@@ -1,0 +1,224 @@
+"""The web scaffolding that every service has: problem+json, health, metrics, a span per request, limits."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
+from typing import Any, Final
+
+import orjson
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from opentelemetry.trace import SpanKind, StatusCode
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from shared import telemetry
+from shared.errors import Refused, Rejected, Retryable
+
+MAX_BODY_BYTES: Final = 1024 * 1024
+MAX_DEPTH: Final = 32
+
+HealthCheck = Callable[[], Awaitable[dict[str, str]]]
+"""Per part one word: `up`, `degraded` or `down`."""
+
+_log = telemetry.logger()
+
+
+class JsonResponse(Response):
+    """JSON by orjson."""
+
+    media_type = "application/json"
+
+    def render(self, content: Any) -> bytes:
+        return content if isinstance(content, bytes) else orjson.dumps(content)
+
+
+def problem(
+    status: int, title: str, detail: str, *, headers: dict[str, str] | None = None, **extra: Any
+) -> Response:
+    """An error as problem+json (RFC 9457), with the trace id to quote and nothing of the content."""
+    body = {"type": "about:blank", "title": title, "status": status, "detail": detail, **extra}
+    return Response(orjson.dumps(body), status, media_type="application/problem+json", headers=headers or {})
+
+
+def application(
+    service: str,
+    title: str,
+    description: str,
+    *,
+    lifespan: Callable[[FastAPI], AbstractAsyncContextManager[None]],
+    health: HealthCheck,
+) -> FastAPI:
+    """A FastAPI app with everything that the services have in common."""
+    app = FastAPI(
+        title=title,
+        description=description,
+        version="1",
+        lifespan=lifespan,
+        default_response_class=JsonResponse,
+    )
+    app.add_middleware(_Observed, service=service)
+    app.add_exception_handler(Refused, _refused)
+    app.add_exception_handler(Rejected, _rejected)
+    app.add_exception_handler(Retryable, _retryable)
+    app.add_exception_handler(HTTPException, _http_error)
+    app.add_exception_handler(RequestValidationError, _bad_parameters)
+
+    @app.get("/health/live", tags=["health"], summary="Whether the process runs")
+    async def live() -> JsonResponse:
+        return JsonResponse({"status": "up"})
+
+    @app.get("/health/ready", tags=["health"], summary="Whether it can do its work, part by part")
+    async def ready() -> JsonResponse:
+        parts = await health()
+        worst = "down" if "down" in parts.values() else "degraded" if "degraded" in parts.values() else "up"
+        return JsonResponse({"status": worst, "parts": parts}, 503 if worst == "down" else 200)
+
+    @app.get("/metrics", tags=["health"], summary="Metrics for Prometheus")
+    async def metrics() -> Response:
+        return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+
+    return app
+
+
+async def _refused(_: Request, error: Exception) -> Response:
+    assert isinstance(error, Refused)  # noqa: S101 (registered for this class)
+    return problem(error.status, error.title, error.detail, headers=error.headers, **error.extra)
+
+
+async def _rejected(_: Request, error: Exception) -> Response:
+    assert isinstance(error, Rejected)  # noqa: S101 (registered for this class)
+    return problem(422, "Cannot be taken", error.reason)
+
+
+async def _retryable(_: Request, error: Exception) -> Response:
+    _log.warning("web.unavailable", error=str(error))
+    return problem(
+        503, "Not now", "Nothing was stored. Please send the same again.", headers={"Retry-After": "2"}
+    )
+
+
+async def _http_error(_: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)  # noqa: S101 (registered for this class)
+    return problem(error.status_code, str(error.detail), "See /docs for what this service answers.")
+
+
+async def _bad_parameters(_: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)  # noqa: S101 (registered for this class)
+    wrong = sorted({"/".join(str(part) for part in one["loc"]) for one in error.errors()})
+    return problem(422, "Parameters cannot be read", f"Please check: {', '.join(wrong)}.")
+
+
+class _Observed:
+    """A server span and a duration per request; unforeseen errors become a bare 500."""
+
+    def __init__(self, app: ASGIApp, service: str) -> None:
+        self._app = app
+        self._service = service
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["path"].startswith(("/health", "/metrics")):
+            await self._app(scope, receive, send)
+            return
+        start = time.perf_counter()
+        parent = next((value.decode() for key, value in scope["headers"] if key == b"traceparent"), None)
+        span = telemetry.start_span(
+            scope["method"],
+            SpanKind.SERVER,
+            parent=parent,
+            attributes={"http.request.method": scope["method"], "url.scheme": scope["scheme"]},
+        )
+        scope.setdefault("state", {})["span"] = span
+        status = 500
+
+        async def watched(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        try:
+            await self._app(scope, receive, watched)
+        except Exception as error:
+            _log.error("web.failed", method=scope["method"], error=error)
+            if status == 500:
+                await problem(500, "Something went wrong here", "It was logged; please try again.")(
+                    scope, receive, watched
+                )
+        finally:
+            route = getattr(scope.get("route"), "path", "unmatched")
+            span.update_name(f"{scope['method']} {route}")
+            span.set_attribute("http.route", route)
+            span.set_attribute("http.response.status_code", status)
+            if status >= 500:
+                span.set_status(StatusCode.ERROR)
+            span.end()
+            telemetry.HTTP_SECONDS.labels(self._service, scope["method"], route, str(status)).observe(
+                time.perf_counter() - start
+            )
+
+
+def trace_of(request: Request) -> str:
+    """The traceparent of the request's own span."""
+    return telemetry.traceparent(request.scope["state"]["span"])
+
+
+async def read_body(request: Request, *, limit: int = MAX_BODY_BYTES) -> bytes:
+    """The whole body. Raises Refused (413) as soon as it is over the limit."""
+    said = request.headers.get("content-length")
+    if said is not None and said.isdigit() and int(said) > limit:
+        raise _too_large(limit)
+    chunks: list[bytes] = []
+    size = 0
+    async for chunk in _chunks(request):
+        size += len(chunk)
+        if size > limit:
+            raise _too_large(limit)
+        chunks.append(chunk)
+    return b"".join(chunks)
+
+
+async def _chunks(request: Request) -> AsyncIterator[bytes]:
+    async for chunk in request.stream():
+        if chunk:
+            yield chunk
+
+
+def _too_large(limit: int) -> Refused:
+    return Refused(413, "Too large", f"The limit is {limit} bytes; leave attachments out.", limit_bytes=limit)
+
+
+def parse_json(body: bytes) -> Any:
+    """The JSON in `body`. Raises Refused: 400 where it is not JSON, 413 where it is nested too deeply."""
+    try:
+        parsed = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        if "Recursion" in error.msg:
+            raise _too_deep() from None
+        raise Refused(
+            400,
+            "Not JSON",
+            f"The body could not be read as JSON in UTF-8: line {error.lineno}, column {error.colno}.",
+            line=error.lineno,
+            column=error.colno,
+        ) from None
+    if _depth_exceeds(parsed, MAX_DEPTH):
+        raise _too_deep()
+    return parsed
+
+
+def _too_deep() -> Refused:
+    return Refused(413, "Nested too deeply", f"At most {MAX_DEPTH} levels are read.", limit_depth=MAX_DEPTH)
+
+
+def _depth_exceeds(value: Any, left: int) -> bool:
+    if isinstance(value, dict):
+        inner: Any = value.values()
+    elif isinstance(value, list):
+        inner = value
+    else:
+        return False
+    return left == 0 or any(_depth_exceeds(one, left - 1) for one in inner if isinstance(one, dict | list))

@@ -90,10 +90,14 @@ class Transaction:
 
 
 class Database:
-    """A pool of connections that act as one service's role in its schema."""
+    """A pool of connections that act as one service's role in its schema.
 
-    def __init__(self, url: str, service: str, *, pool_size: int = 8) -> None:
+    `as_owner` keeps the login's own role, for the commands of whoever runs the system.
+    """
+
+    def __init__(self, url: str, service: str, *, pool_size: int = 8, as_owner: bool = False) -> None:
         self.service = service
+        acting = {} if as_owner else {"role": role_of(service), "search_path": service}
         self._engine: AsyncEngine = create_async_engine(
             address(url),
             pool_size=pool_size,
@@ -106,8 +110,7 @@ class Database:
                 "timeout": 10,
                 "command_timeout": 60,
                 "server_settings": {
-                    "role": role_of(service),
-                    "search_path": service,
+                    **acting,
                     "application_name": f"waymark-{service}",
                     "jit": "off",
                 },

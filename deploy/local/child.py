@@ -16,11 +16,13 @@ from .trouble import RuntimeTrouble, explain_os_error
 GUARD = Path(__file__).with_name("guard.py")
 LOG_BYTES = 1_000_000  # a log longer than this is put aside (one earlier file is kept) at the next start
 START_OF_GUARD_S = 20.0
+PASSED_ON = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
 
 
 @dataclass(frozen=True)
 class Order:
-    """What to run and how. `user` and `group` are numbers, given only when Waymark runs as root."""
+    """What to run and how. `user` and `group` are numbers, given only when Waymark runs as root.
+    `environment` is added to the little that every server gets."""
 
     name: str
     command: list[str]
@@ -60,7 +62,7 @@ class Child:
                     stderr=log,
                     pass_fds=order.hold,
                     start_new_session=True,
-                    env={**os.environ, **order.environment},
+                    env=server_environment() | order.environment,
                 )
         except OSError as error:
             raise explain_os_error(error, f"starting {order.name}") from error
@@ -125,6 +127,12 @@ class Child:
         if self._guard.stdin is not None:
             with contextlib.suppress(OSError):
                 self._guard.stdin.close()
+
+
+def server_environment() -> dict[str, str]:
+    """The little of the environment that a server needs: no secrets of ours, and none of the variables
+    (PGPORT, JAVA_TOOL_OPTIONS, CLASSPATH) that would change what it does."""
+    return {name: os.environ[name] for name in PASSED_ON if name in os.environ}
 
 
 def guard_command(order: Order) -> list[str]:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
+from typing import Any
 
 from fastapi import FastAPI
+from pydantic import TypeAdapter
 
 from shared import telemetry
 from shared.contracts.topics import Topic
@@ -37,9 +39,16 @@ class Runtime:
         self._closing: list[Callable[[], Awaitable[None]]] = []
 
     def consume(
-        self, handlers: Mapping[Topic, Handler], *, after_commit: Callable[[], None] | None = None
+        self,
+        handlers: Mapping[Topic, Handler],
+        *,
+        after_commit: Callable[[], None] | None = None,
+        decoders: Mapping[Topic, TypeAdapter[Any]] | None = None,
     ) -> None:
-        """Read the topics of `handlers`, each with its function."""
+        """Read the topics of `handlers`, each with its function.
+
+        `decoders`: narrower models of the events of some topics, where a service needs little of them.
+        """
         settings = self.settings
         self.stage = Stage(
             self.service,
@@ -51,6 +60,7 @@ class Runtime:
             fetch_wait_ms=settings.fetch_wait_ms,
             stuck_after_s=settings.stuck_after_s,
             after_commit=after_commit,
+            decoders=decoders,
         )
         self._work.append(self.stage.run)
 

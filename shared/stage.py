@@ -82,14 +82,17 @@ class Stage:
         fetch_wait_ms: int = 20,
         stuck_after_s: float = 30,
         after_commit: Callable[[], None] | None = None,
+        decoders: Mapping[Topic, TypeAdapter[Any]] | None = None,
     ) -> None:
         self.service = service
         self._outbox = outbox
         self._bootstrap = bootstrap
         self._handlers = dict(handlers)
         self._order = {topic.name: i for i, topic in enumerate(self._handlers)}
+        # A reader that needs a few fields of an event may bring its own narrower model of it.
+        narrower = decoders or {}
         self._decoders: dict[str, TypeAdapter[Any]] = {
-            topic.name: TypeAdapter(Envelope[topic.contract])  # type: ignore[name-defined]
+            topic.name: narrower.get(topic) or TypeAdapter(Envelope[topic.contract])  # type: ignore[name-defined]
             for topic in self._handlers
         }
         self._batch_events = batch_events
@@ -278,11 +281,15 @@ class Stage:
         self, events: Sequence[Event[Any]], poison: Sequence[tuple[dead_letters.Record, str]]
     ) -> None:
         async with self._outbox.transaction(publish=False) as tx:
-            seen = await marks.load(tx, events)
+            # Marks compare whole states of a case. A topic whose events are facts of their own shares a
+            # sender's `seq` with its states but not their order: marks would let one drop the other.
+            states = [event for event in events if event.topic.whole_state]
+            seen = await marks.load(tx, states)
             fresh = [
                 event
                 for event in events
-                if event.envelope.seq > seen.get((event.case, event.envelope.from_), 0)
+                if not event.topic.whole_state
+                or event.envelope.seq > seen.get((event.case, event.envelope.from_), 0)
             ]
             for topic, handler in self._handlers.items():
                 mine = [event for event in fresh if event.topic is topic]
@@ -290,7 +297,7 @@ class Stage:
                     await handler(tx, mine)
             for record, reason in poison:
                 await dead_letters.store(tx, self.service, record, reason)
-            await marks.save(tx, fresh, seen)
+            await marks.save(tx, [event for event in fresh if event.topic.whole_state], seen)
         await self._publish(tx.stored)
         if self._after_commit is not None:
             self._after_commit()

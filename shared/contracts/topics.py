@@ -18,7 +18,11 @@ DAY_MS: Final = 86_400_000
 
 @dataclass(frozen=True, slots=True)
 class Topic:
-    """One topic. `retention_ms` is how long Kafka keeps it; the senders' outboxes keep longer."""
+    """One topic. `retention_ms` is how long Kafka keeps it; the senders' outboxes keep longer.
+
+    `whole_state`: an event replaces what came before it of the same case and sender. Where it does not
+    (each dead letter stands for itself), readers drop repeats by what the event is about, not by `seq`.
+    """
 
     name: str
     contract: type[Contract]
@@ -27,6 +31,7 @@ class Topic:
     retention_ms: int = 14 * DAY_MS
     has_bulk: bool = True
     key: str = "case"
+    whole_state: bool = True
 
     def lane(self, lane: v.Lane) -> str:
         """The Kafka name of this topic's lane."""
@@ -45,7 +50,13 @@ DECIDED: Final = Topic(
 )
 OUTCOMES: Final = Topic("waymark.outcomes.v1", CaseAnswered, "delivery", ("intake", "enrichment", "console"))
 DEAD_LETTERS: Final = Topic(
-    "waymark.dead-letters.v1", DeadLetter, "any", ("console",), retention_ms=90 * DAY_MS, has_bulk=False
+    "waymark.dead-letters.v1",
+    DeadLetter,
+    "any",
+    ("console",),
+    retention_ms=90 * DAY_MS,
+    has_bulk=False,
+    whole_state=False,
 )
 
 TOPICS: Final[tuple[Topic, ...]] = (INCIDENTS, ENRICHED, DECIDED, OUTCOMES, DEAD_LETTERS)

@@ -1,0 +1,168 @@
+"""`waymark keys`: callers' keys, made, listed and revoked; and the keys of a system on one machine."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from pathlib import Path
+from typing import Annotated, Any
+
+import orjson
+import typer
+from rich.table import Table
+
+from shared import keys
+from shared.db import Database
+
+
+def owner(database: str) -> Database:
+    """A connection with the login's own role: keys are written by whoever runs the system."""
+    return Database(database, "access", pool_size=2, as_owner=True)
+
+
+async def make_keys(database: str, place: Path, wanted: list[dict[str, Any]]) -> dict[str, Any]:
+    """Make the wanted keys that `place` (JSON, readable by its owner alone) does not have yet.
+
+    Returns `{"police": {force: key}, "council": {source: key}, "recipient": {id: key},
+    "person": {name: key}, "ops": {name: key}}`. For a system on one machine only: in production each
+    caller's key is made once with `waymark keys create` and kept by its caller.
+    """
+    have = _read(place)
+    known = owner(database)
+    try:
+        async with known.transaction() as tx:
+            stored = {
+                row["digest"]
+                for row in await tx.rows("SELECT digest FROM access.keys WHERE revoked_at IS NULL")
+            }
+            for want in wanted:
+                name = want.get("force") or want.get("source") or want.get("recipient") or want["person"]
+                kept = have.setdefault(want["role"], {})
+                if name in kept and keys.digest(kept[name]) in stored:
+                    continue
+                _, kept[name] = await keys.create(tx, **{**want, "areas": tuple(want.get("areas", ()))})
+    finally:
+        await known.close()
+    _write(place, have)
+    return have
+
+
+def _read(place: Path) -> dict[str, dict[str, str]]:
+    return dict(orjson.loads(place.read_bytes())) if place.exists() else {}
+
+
+def _write(place: Path, have: dict[str, dict[str, str]]) -> None:
+    """Whole or not at all, readable by its owner alone."""
+    fresh = place.with_suffix(".new")
+    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(orjson.dumps(have, option=orjson.OPT_INDENT_2))
+    fresh.replace(place)
+
+
+app = typer.Typer(no_args_is_help=True, help="Callers' keys: create, list, revoke.")
+
+
+@app.command()
+def create(
+    role: Annotated[str, typer.Option(help="police, recipient, council, person or ops.")],
+    force: Annotated[str | None, typer.Option(help="Police: the force it may post for.")] = None,
+    recipient: Annotated[str | None, typer.Option(help="Recipient: its id.")] = None,
+    source: Annotated[str | None, typer.Option(help="Council: the source of its records.")] = None,
+    person: Annotated[str | None, typer.Option(help="Person: who it is.")] = None,
+    agency: Annotated[str | None, typer.Option(help="Person: which agency.")] = None,
+    area: Annotated[list[str] | None, typer.Option(help="Person: an area (several times for several).")] = None,
+    data: Annotated[Path | None, typer.Option(envvar="WAYMARK_DATA", help="Data directory.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+) -> None:
+    """Make a key and print it once; it is kept nowhere.
+
+    Example: waymark keys create --role police --force northshire
+    """
+    from waymark import terminal
+
+    needed = {"police": force, "recipient": recipient, "council": source, "person": person and agency}
+    if role not in (*needed, "ops"):
+        terminal.fail(f"There is no role {role}: police, recipient, council, person or ops.", 2)
+    if role in needed and not needed[role]:
+        wants = {"police": "--force", "recipient": "--recipient", "council": "--source"}
+        terminal.fail(f"A key of role {role} needs {wants.get(role, '--person and --agency')}.", 2)
+
+    async def make() -> tuple[str, str]:
+        database = owner(terminal.database_of(data))
+        try:
+            async with database.transaction() as tx:
+                return await keys.create(
+                    tx,
+                    role=role,  # type: ignore[arg-type]
+                    force=force,
+                    recipient=recipient,
+                    source=source,
+                    person=person,
+                    agency=agency,
+                    areas=tuple(area or ()),
+                )
+        finally:
+            await database.close()
+
+    number, key = asyncio.run(make())
+    if as_json:
+        terminal.print_json({"id": number, "key": key, "role": role})
+    else:
+        terminal.errors.print(f"Key {number} for {role}. It is shown this once:")
+        terminal.out.print(key, soft_wrap=True)
+
+
+@app.command("list")
+def list_keys(
+    data: Annotated[Path | None, typer.Option(envvar="WAYMARK_DATA", help="Data directory.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+) -> None:
+    """List keys, never the keys themselves. Example: waymark keys list"""
+    from waymark import terminal
+
+    async def read() -> list[dict[str, Any]]:
+        database = owner(terminal.database_of(data))
+        try:
+            async with database.transaction() as tx:
+                return [dict(row) for row in await keys.listed(tx)]
+        finally:
+            await database.close()
+
+    rows = asyncio.run(read())
+    if as_json:
+        terminal.print_json(rows)
+        return
+    table = Table("id", "role", "for", "areas", "created", "revoked")
+    for row in rows:
+        whom = row["force"] or row["recipient"] or row["source"] or row["person"] or ""
+        table.add_row(
+            row["id"],
+            row["role"],
+            whom,
+            ", ".join(row["areas"] or ()),
+            f"{row['created_at']:%Y-%m-%d %H:%M}",
+            f"{row['revoked_at']:%Y-%m-%d %H:%M}" if row["revoked_at"] else "",
+        )
+    terminal.out.print(table)
+
+
+@app.command()
+def revoke(
+    number: Annotated[str, typer.Argument(help="The key's id, as `waymark keys list` shows it.")],
+    data: Annotated[Path | None, typer.Option(envvar="WAYMARK_DATA", help="Data directory.")] = None,
+) -> None:
+    """Revoke a key; services refuse it within 15 seconds. Example: waymark keys revoke 1a2b3c4d"""
+    from waymark import terminal
+
+    async def end() -> bool:
+        database = owner(terminal.database_of(data))
+        try:
+            async with database.transaction() as tx:
+                return await keys.revoke(tx, number)
+        finally:
+            await database.close()
+
+    if not asyncio.run(end()):
+        terminal.fail(f"There is no live key {number}.")
+    terminal.errors.print(f"Key {number} is revoked.")

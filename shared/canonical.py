@@ -15,7 +15,9 @@ from typing import Any
 import orjson
 import rfc8785
 
-_COULD_DIFFER = re.compile(rb"(?:^|[:\[,])-?\d+[.eE]|(?:^|[:\[,])-?\d{16}|[\xf0-\xf4]")
+_COULD_DIFFER = re.compile(rb'[:\[,]-?\d(?:(?<=":\d)|(?<=[\[,]\d)|(?<=-\d))(?:\d*[.eE]|\d{15})|^-?\d')
+"""A number as a member's value follows `":`, so a digest in a string (`sha256:77e1...`) is none."""
+_BEYOND_BASIC_PLANE = re.compile(rb"[\xf0-\xf4]")
 
 
 def canonical_bytes(value: Any) -> bytes:
@@ -24,9 +26,11 @@ def canonical_bytes(value: Any) -> bytes:
         written = orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
     except TypeError as error:
         raise ValueError(f"not plain JSON data: {error}") from None
-    if _COULD_DIFFER.search(written) is None:
-        return written
-    return bytes(rfc8785.dumps(value))
+    if _COULD_DIFFER.search(written) is not None:
+        return bytes(rfc8785.dumps(value))
+    if not written.isascii() and _BEYOND_BASIC_PLANE.search(written) is not None:
+        return bytes(rfc8785.dumps(value))
+    return written
 
 
 def digest(value: Any) -> str:

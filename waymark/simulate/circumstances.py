@@ -3,6 +3,10 @@
 Held to NSPCC 2009 tables 17, 18, 27 and s4.4, s4.8-4.12, and to box 10 throughout: `none_low` is words,
 `medium` is force without an injury to anybody but the one who used it, `high` is an injury inflicted, a
 weapon, or a threat to kill.
+
+Where the source's own counts cannot all hold, box 10 does: table 17 has 70 victims hurt in incidents of
+which box 10 leaves room for 65, so a few fewer are hurt here; hurt officers have no place in the contract
+and are written as relatives.
 """
 
 from __future__ import annotations
@@ -118,7 +122,7 @@ def _hurt(rng: Random, profile: Profile, events: Sequence[Event], high: list[Eve
     for event in pick(rng, rest, relatives * scale):
         event.relative_hurt = True
     # s6.4, table 17: suspects hurt, alone where nobody else was, so that 78 incidents in all have an injury.
-    own_hand = [event for event in events if event.level == "medium"]
+    own_hand = [e for e in events if e.level == "medium" and e.recorded_as == "victim_and_suspect"]
     alone_count = profile.number("injured_in_incident") * scale - len(hurt)
     for event in pick(rng, own_hand, max(0.0, alone_count)):
         _injure(rng, event, event.suspect)

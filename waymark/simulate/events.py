@@ -104,7 +104,7 @@ def lay_out(rng: Random, profile: Profile, incidents: int, month: date) -> tuple
     for event in events:
         by_family.setdefault(id(event.family), []).append(event)
     for family in families:
-        own = sorted(by_family[id(family)], key=lambda event: event.occurred)
+        own = sorted(by_family[id(family)], key=lambda event: event.occurred.timestamp())
         family.incidents = len(own)
         for number, event in enumerate(own, start=1):
             event.repeat = number

@@ -181,6 +181,8 @@ def _swap_the_impossible(rng: Random, group: list[int], ages: list[float], child
             other = group[rng.randrange(len(group))]
             if fits(n, ages[other]) and fits(other, ages[n]):
                 ages[n], ages[other] = ages[other], ages[n]
+        if not fits(n, ages[n]):
+            ages[n] = max(children[n][0] + YOUNGEST_PARENT, children[n][-1] + OLDEST_MOTHER - 1)
 
 
 def _mens_ages(rng: Random, profile: Profile, families: Sequence[Family], women: list[float]) -> list[float]:

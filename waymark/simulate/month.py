@@ -68,7 +68,7 @@ def simulate(
     set_actions(rng, profile, events)
     set_children(rng, profile, events)
     slips = plan_slips(rng, profile, events)
-    order = sorted(range(len(events)), key=lambda n: (events[n].recorded, n))
+    order = sorted(range(len(events)), key=lambda n: (events[n].recorded.timestamp(), n))
     references = _references(rng, [events[n] for n in order])
     written: list[dict[str, Any]] = []
     truth: list[dict[str, Any]] = []

@@ -36,7 +36,7 @@ _log = telemetry.logger()
 
 @dataclass(slots=True)
 class Emission:
-    """An event to be written and published; `seq` and the bytes come at the end of the transaction."""
+    """An event to be written and published; `seq` and the bytes come when it is stored."""
 
     topic: Topic
     case: str
@@ -46,6 +46,7 @@ class Emission:
     started: datetime
     caused_by: str | None
     trace: str | None
+    seq: int = 0
 
 
 @dataclass(slots=True)
@@ -76,16 +77,19 @@ class EmittingTransaction(Transaction):
         ledger: Sequence[LedgerEntry] = (),
         caused_by: str | None = None,
         trace: str | None = None,
-    ) -> None:
-        """Emit `body` for `case` when the transaction commits.
+    ) -> Emission:
+        """Emit `body` for `case` when the transaction commits. Its `seq` is known once it is stored.
 
         `ledger`: the entries so far; this service's own is added with the work since `started`.
         `caused_by`: the id of the event that led to it. `trace`: the traceparent it continues.
         """
-        self._emissions.append(Emission(topic, case, body, lane, ledger, started, caused_by, trace))
+        emission = Emission(topic, case, body, lane, ledger, started, caused_by, trace)
+        self._emissions.append(emission)
+        return emission
 
     async def store_emissions(self) -> None:
-        """Give each its `seq` and write all to the outbox. Called once, at the end."""
+        """Give each its `seq` and write all to the outbox. Called at the end; earlier by a handler that
+        keeps the `seq` beside its own rows."""
         emissions, self._emissions = self._emissions, []
         if not emissions:
             return
@@ -116,7 +120,7 @@ class EmittingTransaction(Transaction):
             traces=[m.traceparent for m in messages],
         )
         ids = {(row["case"], row["seq"]): row["id"] for row in rows}
-        self.stored = [Stored(ids[m.key, seq], m) for m, seq in zip(messages, numbers, strict=True)]
+        self.stored += [Stored(ids[m.key, seq], m) for m, seq in zip(messages, numbers, strict=True)]
 
     async def _next_seqs(self, emissions: Sequence[Emission]) -> list[int]:
         counts: dict[str, int] = {}
@@ -134,11 +138,10 @@ class EmittingTransaction(Transaction):
             counts=[counts[case] for case in cases],
         )
         following = {row["case"]: row["seq"] - counts[row["case"]] + 1 for row in rows}
-        numbers = []
         for emission in emissions:
-            numbers.append(following[emission.case])
+            emission.seq = following[emission.case]
             following[emission.case] += 1
-        return numbers
+        return [emission.seq for emission in emissions]
 
 
 def _envelope(emission: Emission, service: str, seq: int, at: datetime) -> bytes:

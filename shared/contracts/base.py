@@ -55,8 +55,16 @@ def write_moment(moment: datetime) -> str:
     return text.replace("+00:00", "Z").replace(".000Z", "Z")
 
 
+def write_exact_moment(moment: datetime) -> str:
+    """The same to the microsecond: for moments that put things in order."""
+    return moment.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
 Day = Annotated[date, BeforeValidator(read_day)]
 Moment = Annotated[datetime, BeforeValidator(read_moment), PlainSerializer(write_moment, when_used="json")]
+ExactMoment = Annotated[
+    datetime, BeforeValidator(read_moment), PlainSerializer(write_exact_moment, when_used="json")
+]
 
 
 class Contract(BaseModel):

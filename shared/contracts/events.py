@@ -7,7 +7,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field
 
 from shared import vocabulary as v
-from shared.contracts.base import Contract, Moment
+from shared.contracts.base import Contract, ExactMoment, Moment
 from shared.contracts.decision import Decision
 from shared.contracts.envelope import LedgerEntry
 from shared.contracts.history import History
@@ -23,8 +23,9 @@ class IncidentAccepted(Contract):
 
     incident: Annotated[Incident, about("case", "special")]
     revision: Annotated[int, OPERATIONAL, Field(ge=1)]
-    accepted_at: Annotated[Moment, OPERATIONAL]
-    """When the case's first revision was accepted: its place in the family's history."""
+    accepted_at: Annotated[ExactMoment, OPERATIONAL]
+    """When the case's first revision was accepted: its place in the family's history. To the
+    microsecond, since an order to the millisecond has ties."""
     revision_accepted_at: Annotated[Moment, OPERATIONAL]
     gaps: Annotated[list[Gap], OPERATIONAL] = []
 
@@ -37,7 +38,7 @@ class IncidentEnriched(Contract):
 
     incident: Annotated[Incident, about("case", "special")]
     revision: Annotated[int, OPERATIONAL, Field(ge=1)]
-    accepted_at: Annotated[Moment, OPERATIONAL]
+    accepted_at: Annotated[ExactMoment, OPERATIONAL]
     as_of: Annotated[Moment, OPERATIONAL]
     """When this revision was accepted, or the knowledge came that caused this event: deadlines count
     from here."""
@@ -55,7 +56,7 @@ class CaseDecided(Contract):
 
     incident: Annotated[Incident, about("case", "special")]
     revision: Annotated[int, OPERATIONAL, Field(ge=1)]
-    accepted_at: Annotated[Moment, OPERATIONAL]
+    accepted_at: Annotated[ExactMoment, OPERATIONAL]
     as_of: Annotated[Moment, OPERATIONAL]
     why: Annotated[str, OPERATIONAL] = "accepted"
     history: Annotated[History, about("family", "special")]

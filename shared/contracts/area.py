@@ -8,7 +8,7 @@ from pydantic import ConfigDict, Field
 
 from shared import vocabulary as v
 from shared.contracts.base import Contract, Day
-from shared.privacy import OPERATIONAL
+from shared.privacy import OPERATIONAL, about
 
 
 class _Closed(Contract):
@@ -64,6 +64,14 @@ class AreaRules(_Closed):
     """Per CSS response, per service, and `default`: how soon (design.md, promise 10)."""
 
 
+class Channel(Contract):
+    """A way to reach a recipient. A webhook has a `url` and one or two signing `secrets`."""
+
+    kind: Annotated[v.ChannelKind, OPERATIONAL]
+    url: Annotated[str | None, OPERATIONAL] = None
+    secrets: Annotated[list[str] | None, about("service", "contact")] = None
+
+
 class Recipient(Contract):
     """`waymark.recipient/1`: who gets cases, how, and who stands in."""
 
@@ -79,11 +87,3 @@ class Recipient(Contract):
     hours: Annotated[Literal["office", "always"], OPERATIONAL] = "office"
     out_of_hours: Annotated[str | None, OPERATIONAL] = None
     escalate_to: Annotated[list[str], OPERATIONAL] = []
-
-
-class Channel(Contract):
-    """A way to reach a recipient. A webhook has a `url` and one or two signing `secrets`."""
-
-    kind: Annotated[v.ChannelKind, OPERATIONAL]
-    url: Annotated[str | None, OPERATIONAL] = None
-    secrets: Annotated[list[str] | None, Field(repr=False)] = None

@@ -18,7 +18,7 @@ def runtime() -> Iterator[Parts]:
     fresh data. Servers named by WAYMARK_KAFKA and WAYMARK_DATABASE are used instead, and then hold what
     earlier sessions left: a test takes topics and schemas of its own. Looked after in threads, so it
     serves tests on any event loop."""
-    settings = LocalSettings()
+    settings = LocalSettings.read()
     data = Path(tempfile.mkdtemp(prefix="waymark-tests-"))
     try:
         with LocalRuntime(data, kafka=settings.kafka, database=settings.database, java=settings.java) as parts:

@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Literal
 
 from . import ports
-from .child import Child, Order
+from .child import Child, Order, server_environment
 from .jars import prepare_jars
 from .java import Java, find_java
 from .part import Part, Say, tail
@@ -75,6 +75,7 @@ log.index.size.max.bytes=1048576
 LOGGING = """\
 status = warn
 name = broker
+shutdownHook = disable
 appender.file.type = RollingFile
 appender.file.name = file
 appender.file.fileName = {logs}/broker.log
@@ -231,7 +232,14 @@ class Kafka(Part):
         (self.place / "tmp").mkdir(exist_ok=True)
         cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
         command = self._command("kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(self.settings))
-        done = subprocess.run(command, capture_output=True, text=True, cwd=self.place, timeout=self.start_s)
+        done = subprocess.run(
+            command,
+            capture_output=True,
+            text=True,
+            cwd=self.place,
+            env=server_environment(),
+            timeout=self.start_s,
+        )
         if done.returncode != 0:
             if "No space left on device" in done.stderr:
                 raise RuntimeTrouble(

@@ -25,9 +25,15 @@ class Part(ABC):
     start_s: float  # how long a start may take before it is given up
 
     def __init__(self, say: Say, stopping: threading.Event) -> None:
-        self.say = say
+        self._say = say
         self.stopping = stopping
         self.child: Child | None = None
+
+    def say(self, line: str) -> None:
+        """Show a line. Raises Stopped where the start is no longer wanted, which ends long preparations."""
+        if self.stopping.is_set():
+            raise Stopped
+        self._say(line)
 
     @property
     def pid(self) -> int | None:
@@ -47,7 +53,7 @@ class Part(ABC):
         """Start it on the data that are there and return when it serves. Raises RuntimeTrouble."""
 
     def stop(self) -> None:
-        if self.child is not None:
+        if self.child is not None and self.child.running:
             self.child.stop()
 
     def await_ready(self, ready: Callable[[], bool], why_not: Callable[[], RuntimeTrouble], log: Path) -> None:

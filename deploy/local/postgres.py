@@ -28,7 +28,7 @@ from urllib.parse import quote
 import psutil
 
 from .account import Account, account_for_server, reachable_place, runnable_programs
-from .child import Child, Order
+from .child import Child, Order, server_environment
 from .datadir import is_root
 from .part import Part, Say, tail
 from .trouble import RuntimeTrouble, explain_os_error
@@ -148,7 +148,11 @@ class Postgres(Part):
     def _ask(self, program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
         where = ["-h", str(self._sockets), "-p", str(PORT), "-U", SUPERUSER]
         return subprocess.run(
-            [self._programs[program], *where, *arguments], capture_output=True, text=True, timeout=30
+            [self._programs[program], *where, *arguments],
+            capture_output=True,
+            text=True,
+            env=server_environment(),
+            timeout=30,
         )
 
     def _ensure_database(self) -> None:
@@ -196,6 +200,7 @@ class Postgres(Part):
             text=True,
             timeout=self.start_s,
             cwd=self.place,
+            env=server_environment(),
             user=self._account.user if self._account else None,
             group=self._account.group if self._account else None,
             extra_groups=[] if self._account else None,

@@ -204,9 +204,11 @@ class LocalRuntime:
         """Start the part again whenever it has died, for as long as the runtime lives."""
         while not self._stopping.is_set():
             child = part.child
-            if child is None or not child.ended.wait(0.5) or self._stopping.is_set():
-                continue
-            self._restart(name, part)
+            if child is None:
+                raise AssertionError("only a part that was started is watched")
+            child.ended.wait()
+            if not self._stopping.is_set():
+                self._restart(name, part)
 
     def _restart(self, name: Name, part: Part) -> None:
         status = replace(self.parts.status()[name], pid=None, state="down", since=now())
@@ -231,12 +233,11 @@ class LocalRuntime:
 
     def _take_down(self) -> None:
         self._stopping.set()
+        self._stop_parts()
         for watcher in self._watchers:
             watcher.join()
         self._watchers.clear()
-        if self._ours:
-            with ThreadPoolExecutor(len(self._ours)) as pool:
-                list(pool.map(lambda part: part.stop(), self._ours.values()))
+        self._stop_parts()  # one that a watcher was just starting again
         for name, part in self._ours.items():
             known = self.parts.status().get(name)
             if known is not None:
@@ -245,6 +246,11 @@ class LocalRuntime:
         if self._directory is not None:
             self._directory.release()
             self._directory = None
+
+    def _stop_parts(self) -> None:
+        if self._ours:
+            with ThreadPoolExecutor(len(self._ours)) as pool:
+                list(pool.map(lambda part: part.stop(), self._ours.values()))
 
     # Telling
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from pydantic import Field
+from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from .datadir import default_data_dir
 from .kafka import Purpose
 from .runtime import LocalRuntime, PartStatus
+from .trouble import RuntimeTrouble
 
 
 class LocalSettings(BaseSettings):
@@ -25,6 +26,18 @@ class LocalSettings(BaseSettings):
     java: str = ""
     kafka_port: int | None = Field(default=None, ge=1, le=65_535)
 
+    @classmethod
+    def read(cls) -> LocalSettings:
+        """Read the environment. Raises RuntimeTrouble naming each variable that is bad, and why."""
+        try:
+            return cls()
+        except ValidationError as error:
+            bad = [
+                f"WAYMARK_{str(one['loc'][0]).upper()}: {one['msg'][0].lower()}{one['msg'][1:]}."
+                for one in error.errors(include_url=False, include_input=False)
+            ]
+            raise RuntimeTrouble(f"{' '.join(bad)} Correct or unset what is named.") from None
+
 
 def runtime_from_environment(
     default_purpose: str,
@@ -36,7 +49,7 @@ def runtime_from_environment(
 ) -> LocalRuntime:
     """The runtime as the environment asks for it. The data directory is `data_dir` (the command line's
     --data), else WAYMARK_DATA, else the place of `default_purpose` ("up", "demo", "bench")."""
-    settings = LocalSettings()
+    settings = LocalSettings.read()
     return LocalRuntime(
         data_dir or settings.data or default_data_dir(default_purpose),
         kafka=settings.kafka,

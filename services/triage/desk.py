@@ -1,0 +1,313 @@
+"""The screening desk: what people see of a case, and what they do about it, one function per request."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any, Final, Literal
+
+import orjson
+
+from services.triage import screening, store
+from services.triage.handlers import Handlers, record_act
+from services.triage.screening import Act, ActStanding
+from services.triage.store import Decided
+from shared import audit, ledger
+from shared.contracts.base import write_moment
+from shared.db import Row
+from shared.errors import Refused
+from shared.keys import Caller
+from shared.outbox import EmittingTransaction, Outbox
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """An act as a person said it. `to`: the levels and services that should hold."""
+
+    act: str
+    kind: Literal["confirm", "raise", "lower", "answer"]
+    version: int | None
+    to: Mapping[str, Any]
+    reason: str | None
+    confirms: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What became of an act. `version`: the case's from which on it counts, else the one it looked at."""
+
+    act: str
+    standing: ActStanding
+    version: int
+    state: str
+    detail: str
+
+
+_TOLD: Final[dict[str, str]] = {
+    "applied": "Applied.",
+    "waiting": "Waits for a second person of another agency, with a reason of their own.",
+    "lapsed": "Lapsed: the case was decided anew before a second person agreed.",
+}
+
+
+class Desk:
+    """Everything that persons do over HTTP, each within the areas of their key."""
+
+    def __init__(self, outbox: Outbox, handlers: Handlers) -> None:
+        self._outbox = outbox
+        self._handlers = handlers
+
+    async def hear(self, caller: Caller, case: str, said: Said) -> Heard:
+        """Take an act. The same act sent again is answered again and done once.
+
+        Raises Refused: 404 (no such case in the caller's areas), 409 (not as the case stands), 422.
+        """
+        who = caller.person or caller.key
+        async with self._outbox.transaction() as tx:
+            found = (await store.load(tx, [case])).get(case)
+            if found is None or not _may_see(caller, found.visible_to):
+                raise _no_such_case()
+            acts = (await store.load_acts(tx, [case])).get(case, [])
+            before = next((act for act in acts if act.id == said.act), None)
+            if before is not None:
+                return _again(before, who, said, found)
+            if found.standing.state == "withdrawn":
+                raise Refused(
+                    409, "Withdrawn", "The police withdrew this incident; there is nothing to decide."
+                )
+            if said.version is not None and said.version != found.version:
+                raise Refused(
+                    409,
+                    "Decided anew",
+                    f"You looked at version {said.version}; the case is at version {found.version} now.",
+                    version=found.version,
+                )
+            act = Act(
+                id=said.act,
+                kind="confirm" if said.kind == "answer" else said.kind,
+                who=who,
+                agency=caller.agency,
+                at=ledger.now(),
+                looked_at=found.version,
+                said=said.to,
+                reason=said.reason,
+                confirms=said.confirms,
+            )
+            match said.kind:
+                case "confirm":
+                    return await self._confirm(tx, found, act, said)
+                case "raise":
+                    return await self._raise(tx, found, act)
+                case "lower":
+                    return await self._lower(tx, found, act, acts, said)
+                case "answer":
+                    raise Refused(
+                        409,
+                        "Not answered here",
+                        "An answer comes with the police's amended incident; what you know yourself, "
+                        "raise the case by.",
+                    )
+
+    async def _confirm(self, tx: EmittingTransaction, found: Decided, act: Act, said: Said) -> Heard:
+        """A person agrees with the decision as it stands.
+
+        One that routes nobody is never closed by that where a child is possible: it goes to children's
+        services at once, as it would when its time is up (S8, S11). Without a child it may rest, with a
+        reason.
+        """
+        _needs_version(said)
+        if found.standing.state != "held":
+            await store.add_act(tx, found.case, replace(act, version=found.version))
+            await store.note_look(tx, found.case, act.who, act.at)
+            await record_act(tx, found.case, replace(act, version=found.version))
+            return _heard(act, found.version, found.standing.state)
+        if screening.child_possible(orjson.loads(found.receipt)):
+            decided = await self._handlers.decide_again(tx, found, replace(act, kind="unheld"))
+        else:
+            _needs_reason(act)
+            decided = await self._handlers.decide_again(tx, found, act, settled=True)
+        assert decided is not None  # noqa: S101 (its state changed, so there is a version)
+        return _heard(act, decided.version, decided.standing.state)
+
+    async def _raise(self, tx: EmittingTransaction, found: Decided, act: Act) -> Heard:
+        """One person raises, with a reason (S14)."""
+        _needs_reason(act)
+        _needs_aim(act)
+        why_not = screening.why_no_raise(orjson.loads(found.receipt)["result"], act.said)
+        decided = None if why_not else await self._handlers.decide_again(tx, found, act)
+        if decided is None:
+            raise Refused(409, "Nothing raised", why_not or "The case stands there already.")
+        return _heard(act, decided.version, decided.standing.state)
+
+    async def _lower(
+        self, tx: EmittingTransaction, found: Decided, act: Act, acts: Sequence[Act], said: Said
+    ) -> Heard:
+        """Two persons of two agencies lower, each with a reason of their own (S14)."""
+        _needs_version(said)
+        _needs_reason(act)
+        _needs_aim(act)
+        if act.agency is None:
+            raise Refused(403, "No agency", "Lowering takes two agencies, and your key names none.")
+        why_not = screening.why_no_lowering(orjson.loads(found.receipt)["result"], act.said)
+        if why_not:
+            raise Refused(409, "Nothing lowered", why_not)
+        waiting = [one for one in acts if one.kind == "lower" and one.standing == "waiting"]
+        if act.confirms is not None:
+            waiting = [one for one in waiting if one.id == act.confirms]
+            if not waiting:
+                raise Refused(409, "Nothing to confirm", "No proposal of that id waits on this case.")
+        if not waiting:
+            proposal = replace(act, standing="waiting")
+            await store.add_act(tx, found.case, proposal)
+            await record_act(tx, found.case, proposal)
+            return _heard(proposal, found.version, found.standing.state)
+        first = waiting[0]
+        why_not = screening.why_not_second(first, act)
+        if why_not:
+            raise Refused(409, "Not by the two of you", why_not)
+        version = found.version + 1
+        decided = await self._handlers.decide_again(
+            tx,
+            found,
+            replace(act, confirms=first.id),
+            replacing=[replace(first, standing="applied", version=version)],
+        )
+        if decided is None:
+            raise Refused(409, "Nothing lowered", "What the safeguards and the facts ask for stays as it is.")
+        return _heard(act, decided.version, decided.standing.state)
+
+    async def show(self, caller: Caller, case: str) -> dict[str, Any]:
+        """The case as a person of its areas sees it. Looking is audited. Raises Refused (404)."""
+        async with self._outbox.database.transaction() as tx:
+            found = await store.look_up(tx, case)
+            if found is None or not _may_see(caller, found.visible_to):
+                raise _no_such_case()
+            acts = (await store.load_acts(tx, [case])).get(case, [])
+            versions = await store.versions(tx, case)
+            who = caller.person or caller.key
+            await audit.record(tx, who=who, act="looked", case=case, version=found.version)
+        return _shown(found, acts, versions, who)
+
+    async def queue(self, caller: Caller, limit: int) -> list[dict[str, Any]]:
+        """What waits for a person in the caller's areas; for ops everywhere, with ids and times alone."""
+        ops = caller.role == "ops"
+        async with self._outbox.database.transaction() as tx:
+            rows = await store.queue(tx, None if ops else caller.areas, limit=limit)
+        now = ledger.now()
+        return [_queued(row, now, ids_only=ops) for row in rows]
+
+
+def _may_see(caller: Caller, visible_to: Sequence[str]) -> bool:
+    return any(caller.may_see_area(area) for area in visible_to)
+
+
+def _no_such_case() -> Refused:
+    return Refused(404, "No such case", "There is no case of this id in your areas.")
+
+
+def _needs_version(said: Said) -> None:
+    if said.version is None:
+        raise Refused(422, "Which version", "Say in `version` which version you looked at.", at="/version")
+
+
+def _needs_reason(act: Act) -> None:
+    if act.reason is None:
+        raise Refused(422, "Why", "Write your reason in `reason`.", at="/reason")
+
+
+def _needs_aim(act: Act) -> None:
+    if not act.said:
+        raise Refused(
+            422,
+            "To what",
+            "Say in `to` what should hold: child_level, victim_level, css_response or services.",
+            at="/to",
+        )
+
+
+def _heard(act: Act, version: int, state: str) -> Heard:
+    return Heard(act.id, act.standing, version, state, _TOLD[act.standing])
+
+
+def _again(before: Act, who: str, said: Said, found: Decided) -> Heard:
+    same = before.who == who and before.reason == said.reason and dict(before.said) == dict(said.to)
+    if not same:
+        raise Refused(409, "Another act", "This id was used for another act on this case: choose a new one.")
+    version = before.version if before.version is not None else before.looked_at
+    return _heard(before, version, found.standing.state)
+
+
+def _shown(found: Decided, acts: Sequence[Act], versions: Sequence[Row], who: str) -> dict[str, Any]:
+    standing = found.standing
+    return {
+        "case": found.case,
+        "version": found.version,
+        "revision": found.revision,
+        "state": standing.state,
+        "held_by": standing.held_by,
+        "held_until": _moment(standing.held_until),
+        "area": found.area,
+        "decision": {
+            "schema": "waymark.decision/1",
+            "case": found.case,
+            "version": found.version,
+            "family": found.family,
+            "supersedes": found.supersedes,
+            "receipt": orjson.Fragment(found.receipt),
+            "people_decided": list(found.people),
+            "marked": list(found.marked),
+        },
+        "digest": found.digest,
+        "review": {
+            "waiting": standing.waits_until is not None,
+            "due": _moment(standing.waits_until),
+            "because": list(standing.waits_for),
+            "looked_by": found.looked_by,
+            "looked_at": _moment(found.looked_at),
+        },
+        "versions": [
+            {
+                **row,
+                "as_of": _moment(row["as_of"]),
+                "decided_at": _moment(row["decided_at"]),
+            }
+            for row in versions
+        ],
+        "acts": [_act_shown(act, who) for act in acts],
+    }
+
+
+def _act_shown(act: Act, who: str) -> dict[str, Any]:
+    """An act; the words of one who waits for a second person are shown to nobody else before."""
+    shown = act.for_readers()
+    shown |= {"standing": act.standing, "looked_at": act.looked_at, "version": act.version}
+    if act.confirms is not None:
+        shown["confirms"] = act.confirms
+    if act.standing != "waiting" or act.who == who:
+        shown["reason"] = act.reason
+    return shown
+
+
+def _queued(row: Row, now: datetime, *, ids_only: bool) -> dict[str, Any]:
+    shown: dict[str, Any] = {
+        "case": row["case"],
+        "version": row["version"],
+        "area": row["area"],
+        "state": row["state"],
+        "held_by": row["held_by"],
+        "due": _moment(row["waits_until"]),
+        "overdue": row["waits_until"] < now,
+    }
+    if not ids_only:
+        shown["level"] = {
+            "child_level": row["child_level"],
+            "victim_level": row["victim_level"],
+            "css_response": row["css_response"],
+        }
+        shown["why"] = list(row["waits_for"])
+    return shown
+
+
+def _moment(moment: datetime | None) -> str | None:
+    return None if moment is None else write_moment(moment)

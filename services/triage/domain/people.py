@@ -1,0 +1,179 @@
+"""Facts about the people of a case: who is pregnant, vulnerable, under age; and each child by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+from typing import Final
+
+from services.triage.domain.facts import FACTS
+from services.triage.domain.family import ADULT_AT, Family, Member, months_old, pregnancy, youngest
+from services.triage.domain.values import HOLDS, HOLDS_NOT, Facts, Value, any_of, exactly, sign, yes_no
+from shared.contracts.incident import Adult, Happened, Incident
+
+CHILD_FACTS: Final = tuple(name for name, fact in FACTS.items() if fact.of == "child")
+_MOTHERING: Final = frozenset({"parent", "step_parent", "carer"})
+_POORLY: Final = frozenset({"mental_health", "self_harm", "suicide_threat"})
+_NOTHING_SAID: Final = Happened()
+
+
+def tell_people(facts: Facts, incident: Incident, family: Family) -> None:
+    """Add the facts about the people of the case."""
+    on = family.on
+    victim = pregnancy(family.victims, "victim_pregnant", known=family.adults_known)
+    suspect = pregnancy(family.suspects, "suspect_pregnant", known=True)
+    born_later = any(member.unborn and member.child is not None for member in family.children)
+    facts["victim_pregnant"] = victim
+    facts["suspect_pregnant"] = suspect
+    facts["unborn_child"] = HOLDS if born_later else any_of((victim, suspect))
+    facts["youngest_child_months"] = youngest(family.children, on)
+    facts["suspect_under_18"] = exactly(any(_under_18(s, family) for s in family.suspects))
+    facts["child_called_for_help"] = _called(incident, family)
+    facts["child_special_needs"] = any_of(
+        yes_no(_needs(m.child.needs, m.child.disabilities), "child_needs")
+        if m.child is not None
+        else Value(False, not m.unborn and m.adult is None, _ask(m, "child_needs"))
+        for m in family.children
+    )
+    victims = [a for a in family.victims if not _under_18(a, family)]
+    needs = [yes_no(_needs(a.needs, a.disabilities), "victim_needs") for a in victims]
+    poorly = [
+        sign(None if a.factors is None else False, "victim_needs", not _POORLY.isdisjoint(a.factors or ()))
+        for a in victims
+    ]
+    if not family.adults_known:
+        needs.append(Value(False, True, "victim_needs"))
+    facts["victim_vulnerable"] = any_of((*needs, *poorly))
+    mothers = {r.from_ for r in incident.relationships or () if r.kind in _MOTHERING}
+    mothers.difference_update(a.id for a in victims)
+    needs += [
+        yes_no(_needs(a.needs, a.disabilities), "mother_needs")
+        for a in incident.adults or ()
+        if a.id in mothers and a.sex == "female"
+    ]
+    facts["mother_special_needs"] = any_of(needs)
+    facts["victim_consents"] = yes_no(incident.consent.given if incident.consent else None, "victim_consents")
+    facts["suspect_willing"] = exactly(any(s.programme_willing for s in family.suspects))
+    facts["school_age_children"] = _school_age(incident, family)
+
+
+def _under_18(adult: Adult, family: Family) -> bool:
+    return adult.born is not None and months_old(adult.born, family.on) < ADULT_AT
+
+
+def _needs(needs: Sequence[str] | None, disabilities: Sequence[str] | None) -> bool | None:
+    if needs or disabilities:
+        return True
+    return None if needs is None and disabilities is None else False
+
+
+def _ask(member: Member, question: str) -> str | None:
+    if not member.sure:
+        return member.hinges_on
+    return question if member.named else None
+
+
+def _called(incident: Incident, family: Family) -> Value:
+    if incident.caller == "child" or any(m.child and m.child.called_for_help for m in family.children):
+        return HOLDS
+    if incident.caller == "victim" and any(_under_18(a, family) for a in family.victims):
+        return HOLDS
+    return yes_no(None if incident.caller is None else False, "child_called_for_help")
+
+
+def _school_age(incident: Incident, family: Family) -> Value:
+    """Reception to 17 (Victims and Prisoners Act 2024). In August the year that is about to start counts."""
+    attended = True if incident.attended_at is not None else incident.attended
+    if attended is False:
+        return Value((), ())
+    year_starts = family.on.replace(month=9, day=1)
+    if family.on.month < 8:
+        year_starts = year_starts.replace(year=family.on.year - 1)
+    surely: list[str] = []
+    maybe: list[str] = []
+    ask: str | None = None
+    unrelated = _unrelated(incident, family)
+    for member in family.children:
+        if member.unborn or member.adult is not None or member.id in unrelated:
+            continue
+        if not member.sure:
+            maybe.append(member.id)
+            ask = ask or member.hinges_on
+        elif member.births:
+            if any(_of_school_age(born, family.on, year_starts) for born in member.births):
+                surely.append(member.id)
+        elif _at_school(member):
+            surely.append(member.id)
+        else:
+            maybe.append(member.id)
+            ask = ask or _ask(member, "child_born")
+    if attended is None:
+        return Value((), (*surely, *maybe), "attended")
+    return Value(tuple(surely), (*surely, *maybe), ask)
+
+
+def _of_school_age(born: date, on: date, year_starts: date) -> bool:
+    return months_old(born, on) < ADULT_AT and months_old(born, year_starts) >= 4 * 12
+
+
+def _at_school(member: Member) -> bool:
+    child = member.child
+    if child is not None and (child.school is not None or child.home_educated):
+        return True
+    return member.known is not None and member.known.school is not None
+
+
+def _unrelated(incident: Incident, family: Family) -> frozenset[str]:
+    """Children all of whose recorded relationships are to adults that the incident was not between."""
+    involved = {*family.victim_ids, *family.suspect_ids}
+    near: set[str] = set()
+    far: set[str] = set()
+    ids = {child.id for child in incident.children or ()}
+    for one in incident.relationships or ():
+        for child, other in ((one.to, one.from_), (one.from_, one.to)):
+            if child in ids and other not in ids:
+                (near if other in involved else far).add(child)
+    return frozenset(far - near)
+
+
+def tell_child(member: Member, incident: Incident, case: Facts) -> Facts:
+    """The facts of one child by itself."""
+    said = incident.incident or _NOTHING_SAID
+    child = member.child
+    if member.unborn:
+        return dict.fromkeys(CHILD_FACTS, HOLDS_NOT)
+    injured = any(injury.to == member.id for injury in said.injuries or ())
+    cruelty = "child_cruelty" in (said.offences or ())
+    harm = "harm_children" in case["threats"].least
+    if member.adult is not None:
+        hurt = case["physical_violence"] if member.adult.role in ("victim", "both", None) else HOLDS_NOT
+        threats = case["threats"]
+        return {
+            "child_saw_or_heard": HOLDS,
+            "child_present": HOLDS,
+            "child_threatened": HOLDS
+            if harm
+            else Value(bool(threats.least), bool(threats.greatest), threats.ask),
+            "child_intervened": HOLDS_NOT,
+            "child_hurt": HOLDS if injured else hurt,
+        }
+    if child is None:
+        return {
+            "child_saw_or_heard": Value(False, True, _ask(member, "child_presence")),
+            "child_present": Value(False, True, _ask(member, "child_presence")),
+            "child_threatened": HOLDS if harm else Value(False, True, _ask(member, "child_threatened")),
+            "child_intervened": Value(False, True, _ask(member, "child_intervened")),
+            "child_hurt": HOLDS if cruelty else Value(False, True, _ask(member, "child_hurt")),
+        }
+    hurt_said = True if child.assaulted or child.injured else None
+    if child.assaulted is False and child.injured is False:
+        hurt_said = False
+    seen = None if child.presence is None else child.presence in ("heard", "witnessed")
+    there = None if child.presence is None else child.presence != "not_on_premises"
+    return {
+        "child_saw_or_heard": yes_no(seen, "child_presence"),
+        "child_present": sign(there, "child_presence", bool(child.held_by_adult or child.intervened)),
+        "child_threatened": sign(child.threatened, "child_threatened", harm),
+        "child_intervened": yes_no(child.intervened, "child_intervened"),
+        "child_hurt": sign(hurt_said, "child_hurt", injured or cruelty),
+    }

@@ -1,0 +1,110 @@
+"""What starts triage's work: topic -> handler, timer -> handler, routes. No decisions here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+from uuid import uuid4
+
+import orjson
+from fastapi import APIRouter, Query, Request
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from services.triage.desk import Desk, Heard, Said
+from services.triage.handlers import UNHELD, Handlers
+from shared import vocabulary as v
+from shared.contracts.topics import ENRICHED, Topic
+from shared.errors import Refused
+from shared.keys import KeyRing, must_be
+from shared.stage import Handler
+from shared.timers import TimerHandler
+from shared.web import JsonResponse, parse_json, read_body
+
+_Word = Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[\x21-\x7e]+$")]
+
+
+def topics(handlers: Handlers) -> Mapping[Topic, Handler]:
+    """Topic -> handler."""
+    return {ENRICHED: handlers.decide_enriched}
+
+
+def timers(handlers: Handlers) -> Mapping[str, TimerHandler]:
+    """Timer -> handler."""
+    return {UNHELD: handlers.decide_unheld}
+
+
+class _Closed(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class _Level(_Closed):
+    child_level: Annotated[int | None, Field(ge=0, le=4)] = None
+    victim_level: v.VictimLevel | None = None
+    css_response: v.CssResponse | None = None
+    services: list[v.Service] | None = None
+
+
+class _Act(_Closed):
+    """An act as posted. `act`: the sender's id of it, so that sending it again does nothing twice."""
+
+    act: _Word | None = None
+    kind: Literal["confirm", "raise", "lower", "answer"]
+    version: Annotated[int | None, Field(ge=1)] = None
+    to: _Level = _Level()
+    reason: Annotated[str | None, Field(max_length=4000)] = None
+    confirms: _Word | None = None
+
+
+def routes(desk: Desk, keys: KeyRing) -> APIRouter:
+    """The HTTP paths."""
+    router = APIRouter()
+
+    # Cases' ids have slashes of their own: the longer path comes first.
+    @router.post("/v1/cases/{case:path}/decisions", tags=["screening"])
+    async def decide(case: str, request: Request) -> JsonResponse:
+        """A person's act: confirm, raise (one person, with a reason), lower (two of two agencies)."""
+        caller = must_be(await keys.caller(request.headers.get("authorization")), "person")
+        heard = await desk.hear(caller, case, _read_act(parse_json(await read_body(request))))
+        return JsonResponse(_answer(case, heard), 202 if heard.standing == "waiting" else 200)
+
+    @router.get("/v1/cases/{case:path}", tags=["screening"])
+    async def show(case: str, request: Request) -> JsonResponse:
+        """The decision with its receipt, every version, people's acts, and whether somebody has to look."""
+        caller = must_be(await keys.caller(request.headers.get("authorization")), "person")
+        return JsonResponse(await desk.show(caller, case))
+
+    @router.get("/v1/queue", tags=["screening"])
+    async def queue(request: Request, limit: Annotated[int, Query(ge=1, le=1000)] = 100) -> JsonResponse:
+        """What waits for a person, the earliest due first. Ops see ids and times alone."""
+        caller = must_be(await keys.caller(request.headers.get("authorization")), "person", "ops")
+        return JsonResponse({"cases": await desk.queue(caller, limit)})
+
+    return router
+
+
+def _read_act(parsed: Any) -> Said:
+    try:
+        act = _Act.model_validate(parsed)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+        where = "/" + "/".join(str(part) for part in first["loc"])
+        raise Refused(422, "Not an act", f"{where}: {first['msg']}.", at=where) from None
+    return Said(
+        act=act.act or str(uuid4()),
+        kind=act.kind,
+        version=act.version,
+        to=orjson.loads(act.to.model_dump_json(exclude_none=True)),
+        reason=(act.reason or "").strip() or None,
+        confirms=act.confirms,
+    )
+
+
+def _answer(case: str, heard: Heard) -> dict[str, Any]:
+    return {
+        "case": case,
+        "act": heard.act,
+        "standing": heard.standing,
+        "version": heard.version,
+        "state": heard.state,
+        "detail": heard.detail,
+    }

@@ -1,0 +1,179 @@
+"""What starts the console's work: pages and JSON asked for, events read. No decisions here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any, Final
+from urllib.parse import parse_qs
+
+from fastapi import APIRouter, Query, Request, Response
+from fastapi.responses import HTMLResponse, RedirectResponse
+
+from services.console import store, views
+from services.console.access import Access, Viewer, local_path, refuse_foreign
+from services.console.handlers import Handlers
+from services.console.outbound import Watch
+from services.console.pages import Pages, with_query
+from shared.contracts.topics import DEAD_LETTERS, DECIDED, ENRICHED, INCIDENTS, OUTCOMES, Topic
+from shared.db import Database
+from shared.errors import Refused
+from shared.stage import Handler
+from shared.vocabulary import CASE_STATES, CSS_RESPONSES
+from shared.web import JsonResponse, read_body
+
+PER_PAGE: Final = 50
+_LOGIN_FORM_BYTES: Final = 4096
+
+
+def topics(handlers: Handlers) -> Mapping[Topic, Handler]:
+    """Topic to handler. In the order of the pipeline: a case is best known by its latest stage."""
+    return {
+        INCIDENTS: handlers.accepted,
+        ENRICHED: handlers.enriched,
+        DECIDED: handlers.decided,
+        OUTCOMES: handlers.answered,
+        DEAD_LETTERS: handlers.dead_lettered,
+    }
+
+
+def routes(pages: Pages, access: Access, database: Database, watch: Watch) -> APIRouter:
+    """The pages, and the same as JSON under `/v1`."""
+    router = APIRouter()
+
+    async def status_of(viewer: Viewer) -> dict[str, Any]:
+        now = datetime.now(UTC)
+        sight = await watch.sight()
+        async with database.transaction() as tx:
+            return views.status(
+                sight,
+                now=now,
+                waiting=await store.waiting(tx),
+                totals=await store.totals(tx, now),
+                nearest=await store.deadlines(tx, areas=viewer.areas, limit=5),
+                dead=await store.dead_letters(tx, limit=10) if viewer.areas is None else [],
+                counted=await store.pace_since(tx, now - views.WINDOW - timedelta(seconds=20)),
+            )
+
+    async def case_of(viewer: Viewer, case: str) -> dict[str, Any]:
+        async with database.transaction() as tx:
+            row = await store.one(tx, case)
+            if row is None or not viewer.may_see(row["area"]):
+                raise Refused(404, "No such case", "The console knows no case by this id.")
+            dead = await store.dead_letters_of(tx, case)
+        return views.case_page(row, dead, datetime.now(UTC))
+
+    @router.get("/v1/status", tags=["status"], summary="Services, lags, pace, deadlines, dead letters")
+    async def status_json(request: Request) -> JsonResponse:
+        return JsonResponse(await status_of(await access.viewer(request)))
+
+    @router.get("/v1/cases/{case:path}", tags=["cases"], summary="One case: stages, deliveries, time ledger")
+    async def case_json(request: Request, case: str) -> JsonResponse:
+        shown = await case_of(await access.viewer(request), case)
+        del shown["picture"]
+        return JsonResponse(shown)
+
+    @router.get("/", include_in_schema=False)
+    async def status_page(request: Request) -> HTMLResponse:
+        viewer = await access.viewer(request)
+        return pages.page("status.html", viewer=viewer, here="/", status=await status_of(viewer))
+
+    @router.get("/cases", include_in_schema=False)
+    async def cases_page(
+        request: Request,
+        find: Annotated[str, Query(max_length=200)] = "",
+        state: str = "",
+        response: str = "",
+        area: Annotated[str, Query(max_length=100)] = "",
+        before: str = "",
+    ) -> HTMLResponse:
+        viewer = await access.viewer(request)
+        now = datetime.now(UTC)
+        wanted = {
+            "find": find.strip().replace("\x00", ""),
+            "state": state if state in CASE_STATES else "",
+            "response": response if response in CSS_RESPONSES else "",
+            "area": area.strip().replace("\x00", ""),
+        }
+        async with database.transaction() as tx:
+            rows = await store.recent(
+                tx,
+                **{name: value or None for name, value in wanted.items()},
+                areas=viewer.areas,
+                before=_page_mark(before),
+                limit=PER_PAGE + 1,
+            )
+        shown = rows[:PER_PAGE]
+        older = None
+        if len(rows) > PER_PAGE:
+            last = shown[-1]
+            older = with_query(
+                "/cases", **wanted, before=f"{machine_exact(last['accepted_at'])} {last['case']}"
+            )
+        return pages.page(
+            "cases.html",
+            viewer=viewer,
+            here="/cases",
+            cases=[views.case_line(row, now) for row in shown],
+            wanted=wanted,
+            filtered=any(wanted.values()) or bool(before),
+            older=older,
+            states=CASE_STATES,
+        )
+
+    @router.get("/cases/{case:path}", include_in_schema=False)
+    async def case_page(request: Request, case: str) -> HTMLResponse:
+        viewer = await access.viewer(request)
+        return pages.page("case.html", viewer=viewer, here="/cases", case=await case_of(viewer, case))
+
+    @router.get("/case", include_in_schema=False)
+    async def case_page_by_query(request: Request, id: str) -> HTMLResponse:
+        return await case_page(request, id)
+
+    @router.get("/login", include_in_schema=False)
+    async def login_page(next: str = "/") -> HTMLResponse:
+        return pages.page("login.html", viewer=None, here="/login", next=local_path(next), wrong=None)
+
+    @router.post("/login", include_in_schema=False)
+    async def log_in(request: Request) -> Response:
+        refuse_foreign(request)
+        form = parse_qs((await read_body(request, limit=_LOGIN_FORM_BYTES)).decode("utf-8", "replace"))
+        onward = local_path(form.get("next", ["/"])[0])
+        try:
+            viewer = await access.log_in(form.get("key", [""])[0].strip())
+        except Refused as refused:
+            wrong = (
+                "This key is not known, or was revoked."
+                if refused.status == 401
+                else "This key is not for the console: it needs one of role ops or person."
+            )
+            return pages.page(
+                "login.html", code=refused.status, viewer=None, here="/login", next=onward, wrong=wrong
+            )
+        response = RedirectResponse(onward, 303)
+        access.open_session(viewer, response)
+        return response
+
+    @router.post("/logout", include_in_schema=False)
+    async def log_out(request: Request) -> Response:
+        refuse_foreign(request)
+        response = RedirectResponse("/login", 303)
+        access.close_session(response)
+        return response
+
+    return router
+
+
+def machine_exact(moment: datetime) -> str:
+    """A moment to the microsecond: pages of cases follow one another without a gap."""
+    return moment.astimezone(UTC).isoformat()
+
+
+def _page_mark(said: str) -> tuple[datetime, str] | None:
+    """Where an earlier page ended; None where it cannot be read, which shows the first page."""
+    moment, _, case = said.partition(" ")
+    try:
+        read = datetime.fromisoformat(moment)
+    except ValueError:
+        return None
+    return (read, case.replace("\x00", "")) if case and read.tzinfo is not None else None

@@ -1,0 +1,103 @@
+"""The console's door."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+from fastapi import FastAPI, Request, Response
+from fastapi.responses import RedirectResponse
+from fastapi.staticfiles import StaticFiles
+from starlette.exceptions import HTTPException
+
+from services.console import inbound, store
+from services.console.access import Access
+from services.console.handlers import Handlers
+from services.console.outbound import Watch
+from services.console.pages import HERE, KeptToItself, Pages, wants_page, with_query
+from services.console.seen import DECODERS
+from services.console.settings import Settings
+from shared import telemetry
+from shared.db import Database
+from shared.errors import Refused, Retryable
+from shared.runtime import Runtime
+from shared.web import application
+
+PACE_KEPT: Final = timedelta(days=1)
+_log = telemetry.logger()
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """The console as an app; it starts when its lifespan does."""
+    runtime = Runtime("console", settings)
+    handlers = Handlers()
+    watch = Watch(settings, runtime.health)
+    access = Access(settings, runtime.keys, runtime.database)
+    pages = Pages()
+    runtime.consume(inbound.topics(handlers), after_commit=handlers.committed, decoders=DECODERS)
+    runtime.keep_running(watch.run)
+    runtime.keep_running(lambda: _keep_pace(handlers, runtime.database))
+    runtime.at_the_end(watch.close)
+    app = application(
+        "console",
+        "Waymark console",
+        "Pages for those who watch the system, and the same as JSON. Shows ids, states and times, no people.",
+        lifespan=runtime.running,
+        health=runtime.health,
+    )
+    # The interactive documentation loads its script from elsewhere; nothing here does.
+    app.router.routes = [
+        route
+        for route in app.router.routes
+        if not str(getattr(route, "path", "")).startswith(("/docs", "/redoc"))
+    ]
+    app.include_router(inbound.routes(pages, access, runtime.database, watch))
+    app.mount("/static", StaticFiles(directory=HERE / "static"), name="static")
+    app.add_middleware(KeptToItself)
+    for kind in (Refused, Retryable, HTTPException):
+        app.add_exception_handler(kind, _as_page(pages, app.exception_handlers[kind]))
+    return app
+
+
+async def _keep_pace(handlers: Handlers, database: Database) -> None:
+    """Store what was counted, once a second; drop what is older than a day."""
+    beats = 0
+    while True:
+        await asyncio.sleep(1)
+        counts = handlers.take_counts()
+        try:
+            async with database.transaction() as tx:
+                if counts:
+                    await store.add_pace(tx, counts)
+                if beats % 600 == 0:
+                    await store.forget_pace(tx, datetime.now(UTC) - PACE_KEPT)
+        except Retryable as error:
+            handlers.give_back(counts)
+            _log.warning("pace.waiting", error=str(error))
+        beats += 1
+
+
+def _as_page(
+    pages: Pages, otherwise: Callable[[Request, Any], Awaitable[Response] | Response]
+) -> Callable[[Request, Exception], Awaitable[Response]]:
+    """Errors as pages for browsers; problem+json for all others."""
+
+    async def answer(request: Request, error: Exception) -> Response:
+        if not wants_page(request):
+            said = otherwise(request, error)
+            return await said if isinstance(said, Awaitable) else said
+        if isinstance(error, Refused) and error.status == 401:
+            here = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+            return RedirectResponse(with_query("/login", next=None if here == "/" else here), 303)
+        if isinstance(error, Refused):
+            status, title, detail = error.status, error.title, error.detail
+        elif isinstance(error, HTTPException):
+            status, title, detail = error.status_code, str(error.detail), "Check the address of the page."
+        else:
+            status, title = 503, "The console cannot read its database just now"
+            detail = "Nothing is lost: the other services keep their own records. Try again in a moment."
+        return pages.page("problem.html", code=status, viewer=None, here="", title=title, detail=detail)
+
+    return answer

@@ -1,0 +1,142 @@
+"""What the console asks of others: each service's health over HTTP, offsets of the broker.
+
+Asked in the background while somebody watches, so that a page never waits for a service that hangs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+import aiohttp
+
+from services.console.domain.condition import SERVICES, Health, ServiceHealth
+from services.console.settings import Settings
+from shared import telemetry
+from shared.contracts.topics import TOPICS, Topic
+from shared.errors import Retryable
+from shared.kafka import end_offsets, group_offsets
+from shared.web import HealthCheck
+
+_ANSWERS_WITHIN_S: Final = 2.0
+_WATCHED_FOR_S: Final = 60.0
+_log = telemetry.logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """What was found when the others were last asked. `lag`: service -> Kafka topic -> events waiting."""
+
+    health: tuple[ServiceHealth, ...] = ()
+    lag: Mapping[str, Mapping[str, int]] | None = None
+    at: float = field(default=0.0)
+
+    def waiting_for(self, service: str) -> int | None:
+        """Events on all topics that the service has not yet dealt with; None where it is not known."""
+        return None if self.lag is None else sum(self.lag.get(service, {}).values())
+
+
+class Watch:
+    """Asks the others, every few seconds while somebody watches."""
+
+    def __init__(self, settings: Settings, own_health: HealthCheck) -> None:
+        self._settings = settings
+        self._own_health = own_health
+        self._sight = Sight()
+        self._wanted_until = 0.0
+        self._fresh = asyncio.Condition()
+        self._wake = asyncio.Event()
+        self._http: aiohttp.ClientSession | None = None
+
+    async def sight(self) -> Sight:
+        """What is known, at most a few seconds old; waits for the first answers after a pause."""
+        self._wanted_until = time.monotonic() + _WATCHED_FOR_S
+        self._wake.set()
+        oldest = time.monotonic() - 3 * self._settings.watch_every_s
+        if self._sight.at < oldest:
+            try:
+                async with asyncio.timeout(2 * _ANSWERS_WITHIN_S), self._fresh:
+                    await self._fresh.wait_for(lambda: self._sight.at >= oldest)
+            except TimeoutError:
+                _log.warning("watch.late")
+        return self._sight
+
+    async def run(self) -> None:
+        """Run for ever."""
+        while True:
+            if time.monotonic() > self._wanted_until:
+                self._wake.clear()
+                await self._wake.wait()
+            sight = await self._look()
+            async with self._fresh:
+                self._sight = sight
+                self._fresh.notify_all()
+            await asyncio.sleep(self._settings.watch_every_s)
+
+    async def close(self) -> None:
+        """Give the connections back."""
+        if self._http is not None:
+            await self._http.close()
+
+    async def _look(self) -> Sight:
+        if self._http is None:
+            timeout = aiohttp.ClientTimeout(total=_ANSWERS_WITHIN_S)
+            self._http = aiohttp.ClientSession(timeout=timeout)
+        health, lag = await asyncio.gather(
+            asyncio.gather(*(self._health_of(self._http, service) for service in SERVICES)), self._lag()
+        )
+        return Sight(tuple(health), lag, time.monotonic())
+
+    async def _health_of(self, http: aiohttp.ClientSession, service: str) -> ServiceHealth:
+        if service == "console":
+            parts = await self._own_health()
+            return ServiceHealth(service, _worst(parts), parts, None)
+        address = self._settings.address_of(service)
+        if address is None:
+            return ServiceHealth(service, "unknown")
+        try:
+            async with http.get(f"{address}/health/ready") as answer:
+                said = await answer.json(content_type=None)
+            parts = {str(part): str(word) for part, word in said["parts"].items()}
+        except (aiohttp.ClientError, TimeoutError, OSError, ValueError, KeyError, TypeError, AttributeError):
+            return ServiceHealth(service, "unreachable", {}, address)
+        return ServiceHealth(service, _worst(parts), parts, address)
+
+    async def _lag(self) -> dict[str, dict[str, int]] | None:
+        """Events that each service has still to read, per Kafka topic."""
+        readers = {service: _topics_of(service) for service in SERVICES}
+        readers = {service: topics for service, topics in readers.items() if topics}
+        try:
+            async with asyncio.timeout(_ANSWERS_WITHIN_S):
+                ends, *committed = await asyncio.gather(
+                    end_offsets(self._settings.kafka, TOPICS),
+                    *(group_offsets(self._settings.kafka, service) for service in readers),
+                )
+        except (Retryable, TimeoutError) as error:
+            _log.warning("watch.no_offsets", error=type(error).__name__)
+            return None
+        lag: dict[str, dict[str, int]] = {}
+        for (service, topics), done in zip(readers.items(), committed, strict=True):
+            lag[service] = {
+                lane: sum(
+                    max(0, end - done.get((name, partition), 0))
+                    for (name, partition), end in ends.items()
+                    if name == lane
+                )
+                for topic in topics
+                for lane in topic.lanes
+            }
+        return lag
+
+
+def _topics_of(service: str) -> list[Topic]:
+    return [topic for topic in TOPICS if service in topic.consumers]
+
+
+def _worst(parts: Mapping[str, str]) -> Health:
+    if "down" in parts.values():
+        return "down"
+    return "degraded" if any(word != "up" for word in parts.values()) else "up"

@@ -1,0 +1,328 @@
+"""One function per message: submissions to be stored, decisions and outcomes to be noted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from urllib.parse import quote
+
+import orjson
+
+from services.intake import domain, store
+from services.intake.progress import DecidedForPolice
+from services.intake.submissions import Submission
+from shared import cursors, ledger
+from shared.contracts.accepted import Accepted
+from shared.contracts.base import write_moment
+from shared.contracts.events import CaseAnswered, IncidentAccepted
+from shared.contracts.topics import INCIDENTS
+from shared.db import Row, Transaction
+from shared.errors import Refused
+from shared.outbox import Emission, EmittingTransaction
+from shared.stage import Event
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """The answer to a submission: the body of a 202, and the word it says."""
+
+    body: bytes
+    status: str
+
+
+Answer = Answered | Refused
+"""A refusal here is a 409: everything else is refused before it gets this far."""
+
+
+class Moments:
+    """Moments of acceptance: each later than the one before, whatever the clock does."""
+
+    def __init__(self, clock: Callable[[], datetime] = ledger.now) -> None:
+        self._clock = clock
+        self._last: datetime | None = None
+
+    def take(self, count: int) -> list[datetime]:
+        """The next `count` moments, a microsecond apart."""
+        first = self._clock()
+        if self._last is not None and first <= self._last:
+            first = self._last + timedelta(microseconds=1)
+        taken = [first + timedelta(microseconds=i) for i in range(count)]
+        self._last = taken[-1] if taken else self._last
+        return taken
+
+
+@dataclass(slots=True)
+class _Judged:
+    submission: Submission
+    verdict: domain.Verdict
+    accepted_at: datetime
+    first_accepted_at: datetime
+    answer: Answered
+    emission: Emission | None = None
+
+
+async def accept(tx: EmittingTransaction, group: Sequence[Submission], moments: Moments) -> list[Answer]:
+    """Judge, store and answer a group of submissions; emit each case's newest revision if it is new.
+
+    Answers are in the order of `group`; they hold once the transaction has committed. Within a case the
+    order of `group` is the order of arrival.
+    """
+    rows = await store.lock_cases(tx, [one.case for one in group])
+    stored = await store.revisions_of(tx, _wanted(group, rows))
+    known = _known(rows, stored)
+    firsts = {case: row.first_accepted_at for case, row in rows.items()}
+    answers: list[Answer] = []
+    judged: dict[tuple[str, int], _Judged] = {}
+    for submission, moment in zip(group, moments.take(len(group)), strict=True):
+        before = known.get(submission.case)
+        verdict = domain.judge(submission.judged_on, before)
+        known[submission.case] = domain.knowing(before, submission.judged_on, verdict)
+        place = (submission.case, verdict.revision)
+        if verdict.to_store:
+            first = firsts.setdefault(submission.case, moment)
+            answer = Answered(_answer(submission, verdict), verdict.word)
+            judged[place] = _Judged(submission, verdict, moment, first, answer)
+            answers.append(answer)
+        elif verdict.word == "used_up":
+            answers.append(Refused(409, "No number left", "The case has the highest revision there is."))
+        else:
+            earlier = judged.get(place)
+            first_answer = earlier.answer.body if earlier else bytes(stored[place]["answer"])
+            if verdict.word == "conflict":
+                raw = earlier.submission.raw if earlier else await store.raw_of(tx, *place)
+                pointers = domain.differences(orjson.loads(raw), orjson.loads(submission.raw))
+                if pointers:
+                    answers.append(_conflict(verdict.revision, pointers))
+                    continue
+            answers.append(_repeated(first_answer))
+    await _save(tx, judged, rows)
+    return answers
+
+
+def _wanted(group: Sequence[Submission], rows: dict[str, store.NewestOf]) -> list[tuple[str, int]]:
+    """The stored revisions that the judgement needs: the newest, and those that submissions claim."""
+    claimed = {
+        (one.case, one.judged_on.revision)
+        for one in group
+        if one.case in rows and one.judged_on.revision is not None
+    }
+    return sorted(claimed | {(case, row.newest) for case, row in rows.items()})
+
+
+def _known(
+    rows: Mapping[str, store.NewestOf], stored: Mapping[tuple[str, int], Row]
+) -> dict[str, domain.Known | None]:
+    contents: dict[str, dict[int, bytes]] = {case: {} for case in rows}
+    for (case, revision), row in stored.items():
+        contents[case][revision] = bytes(row["content"])
+    return {case: domain.Known(row.newest, contents[case]) for case, row in rows.items()}
+
+
+async def _save(
+    tx: EmittingTransaction, judged: dict[tuple[str, int], _Judged], rows: dict[str, store.NewestOf]
+) -> None:
+    if not judged:
+        return
+    newest: dict[str, _Judged] = {}
+    for one in judged.values():
+        if one.verdict.newest:
+            newest[one.submission.case] = one
+    for one in newest.values():
+        one.emission = _emit(tx, one)
+    await tx.store_emissions()
+    heads = [
+        store.NewestOf(case, one.verdict.revision, one.first_accepted_at)
+        for case, one in sorted(newest.items())
+    ]
+    await store.save(
+        tx,
+        [_revision(one) for one in judged.values()],
+        new=[head for head in heads if head.case not in rows],
+        moved=[head for head in heads if head.case in rows],
+    )
+
+
+def _emit(tx: EmittingTransaction, one: _Judged) -> Emission:
+    submission = one.submission
+    return tx.emit(
+        INCIDENTS,
+        submission.case,
+        IncidentAccepted(
+            incident=submission.incident.model_copy(update={"revision": one.verdict.revision}),
+            revision=one.verdict.revision,
+            accepted_at=one.first_accepted_at,
+            revision_accepted_at=one.accepted_at,
+            gaps=submission.gaps,
+        ),
+        started=submission.arrived,
+        lane=submission.lane,
+        ledger=ledger.add_wait((), "police", submission.contact_at, submission.arrived),
+        trace=submission.trace,
+    )
+
+
+def _revision(one: _Judged) -> store.Revision:
+    submission = one.submission
+    return store.Revision(
+        case=submission.case,
+        revision=one.verdict.revision,
+        status=one.verdict.word,
+        content=submission.judged_on.content,
+        raw=submission.raw,
+        answer=one.answer.body,
+        door=submission.door,
+        key=submission.key,
+        contact_at=submission.contact_at,
+        arrived_at=submission.arrived,
+        accepted_at=one.accepted_at,
+        emitted_seq=one.emission.seq if one.emission else None,
+    )
+
+
+def address_of(case: str) -> str:
+    """The path under which the police find a case."""
+    return f"/v1/incidents/{quote(case, safe='/')}"
+
+
+def _answer(submission: Submission, verdict: domain.Verdict) -> bytes:
+    return Accepted(
+        case=submission.case,
+        revision=verdict.revision,
+        status=verdict.word,
+        faults=submission.faults,
+        gaps=submission.gaps,
+        links={"self": address_of(submission.case)},
+        trace=submission.trace,
+    ).as_bytes()
+
+
+def _repeated(first: bytes) -> Answered:
+    return Answered(orjson.dumps({**orjson.loads(first), "status": "repeated"}), "repeated")
+
+
+def _conflict(revision: int, pointers: list[str]) -> Refused:
+    return Refused(
+        409,
+        "Same revision, other content",
+        f"Revision {revision} is stored with other content. Send a changed incident with a higher revision,"
+        " or without one: then Waymark numbers it.",
+        revision=revision,
+        differs=pointers,
+    )
+
+
+async def note_decisions(tx: EmittingTransaction, events: Sequence[Event[DecidedForPolice]]) -> None:
+    """Keep of each case's newest decision what the police may know, and tell them what is new."""
+    await _note(
+        tx,
+        {
+            event.case: (
+                "decided",
+                domain.told_of_decision(
+                    revision=event.body.revision,
+                    version=event.body.decision.version or 0,
+                    state=event.body.state,
+                    questions=[question.as_json() for question in event.body.decision.receipt.questions],
+                    stages=[entry.as_json() for entry in event.envelope.ledger],
+                ),
+            )
+            for event in events
+        },
+    )
+
+
+async def note_outcomes(tx: EmittingTransaction, events: Sequence[Event[CaseAnswered]]) -> None:
+    """Keep of each case's deliveries and answers what the police may know, and tell them what is new."""
+    await _note(
+        tx,
+        {
+            event.case: (
+                "answered",
+                domain.told_of_outcome(
+                    seq=event.envelope.seq,
+                    revision=event.body.revision,
+                    version=event.body.version,
+                    state=event.body.state,
+                    answers=[answer.as_json() for answer in event.body.answers],
+                    branches=[branch.as_json() for branch in event.body.branches],
+                ),
+            )
+            for event in events
+        },
+    )
+
+
+async def _note(tx: Transaction, told: dict[str, tuple[str, dict[str, Any]]]) -> None:
+    """Events carry the case's whole state: the last of a case in the batch is all that counts."""
+    rows = await store.lock_told(tx, list(told))
+    kept: dict[str, tuple[bytes | None, bytes | None]] = {}
+    news: dict[str, list[tuple[str, bytes]]] = {}
+    for case, row in rows.items():
+        side, state = told[case]
+        old = {name: _read(row[name]) for name in ("decided", "answered")}
+        new = {**old, side: state}
+        before = domain.outcome(case, row["newest"], old["decided"], old["answered"])
+        after = domain.outcome(case, row["newest"], new["decided"], new["answered"])
+        kept[case] = (_written(new["decided"]), _written(new["answered"]))
+        if domain.is_news(before, after):
+            force = case.split("/", 1)[0]
+            entry = {name: value for name, value in after.items() if value is not None}
+            news.setdefault(force, []).append((case, orjson.dumps(entry)))
+    await store.keep_told(tx, kept)
+    await cursors.append(tx, news)
+
+
+def _read(kept: bytes | None) -> dict[str, Any] | None:
+    return None if kept is None else orjson.loads(kept)
+
+
+def _written(state: dict[str, Any] | None) -> bytes | None:
+    return None if state is None else orjson.dumps(state)
+
+
+async def find_case(tx: Transaction, case: str) -> dict[str, Any] | None:
+    """Where an incident is now, as the police may see it; None where the case is not known."""
+    found = await store.case_with_revisions(tx, case)
+    if found is None:
+        return None
+    row, revisions = found
+    newest = next(one for one in revisions if one["revision"] == row["newest"])
+    decided, answered = _read(row["decided"]), _read(row["answered"])
+    answer = orjson.loads(newest["answer"])
+    force, reference = case.split("/", 1)
+    return {
+        "case": case,
+        "force": force,
+        "reference": reference,
+        "revision": row["newest"],
+        "status": newest["status"],
+        "state": domain.state_of(row["newest"], decided, answered),
+        "accepted_at": write_moment(row["first_accepted_at"]),
+        "revisions": [
+            {
+                "revision": one["revision"],
+                "status": one["status"],
+                "accepted_at": write_moment(one["accepted_at"]),
+            }
+            for one in revisions
+        ],
+        "faults": answer["faults"],
+        "gaps": answer["gaps"],
+        "questions": domain.open_questions(row["newest"], decided),
+        "stages": _stages(newest, decided),
+        "services": answered["services"] if answered else [],
+        "answers": answered["answers"] if answered else [],
+        "links": {"self": address_of(case)},
+        "trace": answer.get("trace"),
+    }
+
+
+def _stages(newest: Row, decided: dict[str, Any] | None) -> list[dict[str, Any]]:
+    """The time ledger; until the newest revision is decided, as far as intake knows it by itself."""
+    if decided is not None and decided["revision"] >= newest["revision"]:
+        return list(decided["stages"])
+    waited = ledger.add_wait((), "police", newest["contact_at"], newest["arrived_at"])
+    worked = ledger.add_work(waited, "intake", newest["arrived_at"], newest["accepted_at"])
+    return [entry.as_json() for entry in worked]

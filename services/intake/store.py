@@ -1,0 +1,186 @@
+"""Intake's tables and all its SQL: cases, their revisions as sent, and what the police were told."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from shared.db import Row, Transaction
+from shared.errors import Retryable
+
+
+class Overtaken(Retryable):
+    """Another copy of intake made the same case at the same moment: look again, now it is known."""
+
+
+@dataclass(frozen=True, slots=True)
+class Revision:
+    """One revision as it is stored. `emitted_seq`: of the event that carries it; None where a newer
+    revision was already there."""
+
+    case: str
+    revision: int
+    status: str
+    content: bytes
+    raw: bytes
+    answer: bytes
+    door: str
+    key: str
+    contact_at: datetime
+    arrived_at: datetime
+    accepted_at: datetime
+    emitted_seq: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class NewestOf:
+    """A case's newest revision; `first_accepted_at` is that of the case's first."""
+
+    case: str
+    newest: int
+    first_accepted_at: datetime
+
+
+async def lock_cases(tx: Transaction, cases: Sequence[str]) -> dict[str, NewestOf]:
+    """The cases that are known, locked until the transaction ends."""
+    rows = await tx.rows(
+        """
+        SELECT "case", newest, first_accepted_at FROM cases
+        WHERE "case" = ANY(CAST(:cases AS text[])) ORDER BY "case" FOR UPDATE
+        """,
+        cases=sorted(set(cases)),
+    )
+    return {row["case"]: NewestOf(row["case"], row["newest"], row["first_accepted_at"]) for row in rows}
+
+
+async def revisions_of(tx: Transaction, wanted: Sequence[tuple[str, int]]) -> dict[tuple[str, int], Row]:
+    """Content digest and answer of those (case, revision) that are stored."""
+    if not wanted:
+        return {}
+    rows = await tx.rows(
+        """
+        SELECT "case", revision, content, answer FROM revisions
+        WHERE ("case", revision) IN
+            (SELECT * FROM unnest(CAST(:cases AS text[]), CAST(:revisions AS bigint[])))
+        """,
+        cases=[case for case, _ in wanted],
+        revisions=[revision for _, revision in wanted],
+    )
+    return {(row["case"], row["revision"]): row for row in rows}
+
+
+async def raw_of(tx: Transaction, case: str, revision: int) -> bytes:
+    """A stored revision, word for word."""
+    raw = await tx.value(
+        'SELECT raw FROM revisions WHERE "case" = :case AND revision = :revision', case=case, revision=revision
+    )
+    return bytes(raw)
+
+
+async def save(
+    tx: Transaction, revisions: Sequence[Revision], *, new: Sequence[NewestOf], moved: Sequence[NewestOf]
+) -> None:
+    """Store revisions with their cases: `new` ones, and those whose newest revision `moved`.
+
+    A case that was not known could not be locked. Raises Overtaken where somebody else made it meanwhile.
+    """
+    if moved:
+        await tx.execute(
+            """
+            UPDATE cases AS c SET newest = t.newest
+            FROM unnest(CAST(:cases AS text[]), CAST(:newest AS bigint[])) AS t("case", newest)
+            WHERE c."case" = t."case"
+            """,
+            cases=[one.case for one in moved],
+            newest=[one.newest for one in moved],
+        )
+    if not revisions:
+        return
+    counted = await tx.row(
+        """
+        WITH made AS (
+            INSERT INTO cases ("case", newest, first_accepted_at)
+            SELECT * FROM unnest(
+                CAST(:new AS text[]), CAST(:newest AS bigint[]), CAST(:firsts AS timestamptz[])
+            )
+            ON CONFLICT ("case") DO NOTHING
+            RETURNING 1
+        ), stored AS (
+            INSERT INTO revisions (
+                "case", revision, status, content, raw, answer, door, key, contact_at, arrived_at,
+                accepted_at, emitted_seq
+            )
+            SELECT * FROM unnest(
+                CAST(:cases AS text[]), CAST(:revisions AS bigint[]), CAST(:statuses AS text[]),
+                CAST(:contents AS bytea[]), CAST(:raws AS bytea[]), CAST(:answers AS bytea[]),
+                CAST(:doors AS text[]), CAST(:keys AS text[]), CAST(:contacts AS timestamptz[]),
+                CAST(:arrivals AS timestamptz[]), CAST(:moments AS timestamptz[]), CAST(:seqs AS bigint[])
+            )
+            ON CONFLICT ("case", revision) DO NOTHING
+            RETURNING 1
+        )
+        SELECT (SELECT count(*) FROM made) AS made, (SELECT count(*) FROM stored) AS stored
+        """,
+        new=[one.case for one in new],
+        newest=[one.newest for one in new],
+        firsts=[one.first_accepted_at for one in new],
+        cases=[one.case for one in revisions],
+        revisions=[one.revision for one in revisions],
+        statuses=[one.status for one in revisions],
+        contents=[one.content for one in revisions],
+        raws=[one.raw for one in revisions],
+        answers=[one.answer for one in revisions],
+        doors=[one.door for one in revisions],
+        keys=[one.key for one in revisions],
+        contacts=[one.contact_at for one in revisions],
+        arrivals=[one.arrived_at for one in revisions],
+        moments=[one.accepted_at for one in revisions],
+        seqs=[one.emitted_seq for one in revisions],
+    )
+    if counted is None or counted["made"] != len(new) or counted["stored"] != len(revisions):
+        raise Overtaken("another copy of intake made the same case at the same moment")
+
+
+async def lock_told(tx: Transaction, cases: Sequence[str]) -> dict[str, Row]:
+    """Per known case its newest revision and what is kept of decisions and outcomes (JSON bytes), locked."""
+    rows = await tx.rows(
+        """
+        SELECT "case", newest, decided, answered FROM cases
+        WHERE "case" = ANY(CAST(:cases AS text[])) ORDER BY "case" FOR UPDATE
+        """,
+        cases=sorted(set(cases)),
+    )
+    return {row["case"]: row for row in rows}
+
+
+async def keep_told(tx: Transaction, told: Mapping[str, tuple[bytes | None, bytes | None]]) -> None:
+    """Keep, per case, what of its decision and its outcome the police may know."""
+    if not told:
+        return
+    await tx.execute(
+        """
+        UPDATE cases AS c SET decided = t.decided, answered = t.answered
+        FROM unnest(CAST(:cases AS text[]), CAST(:decided AS bytea[]), CAST(:answered AS bytea[]))
+            AS t("case", decided, answered)
+        WHERE c."case" = t."case"
+        """,
+        cases=list(told),
+        decided=[decided for decided, _ in told.values()],
+        answered=[answered for _, answered in told.values()],
+    )
+
+
+async def case_with_revisions(tx: Transaction, case: str) -> tuple[Row, list[Row]] | None:
+    """A case and its revisions in order, without what was sent; None where it is not known."""
+    found = await tx.row('SELECT * FROM cases WHERE "case" = :case', case=case)
+    if found is None:
+        return None
+    revisions = await tx.rows(
+        """
+        SELECT revision, status, answer, contact_at, arrived_at, accepted_at FROM revisions
+        WHERE "case" = :case ORDER BY revision
+        """,
+        case=case,
+    )
+    return found, revisions

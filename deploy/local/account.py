@@ -11,7 +11,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from .datadir import ROOT_HOME
+from .datadir import ROOT_HOME, is_ours
 from .trouble import RuntimeTrouble
 
 NAME = "waymark"
@@ -108,9 +108,13 @@ def make_readable(top: Path) -> None:
 
 
 def reachable_place(place: Path, account: Account) -> Path:
-    """`place` if `account` can get there, else a directory of its own under /var/lib/waymark; either way
-    made, owned by `account` and closed to others."""
-    if not can_enter(place.parent, account):
+    """`place` (in a data directory) if `account` can get there, else a directory of its own under
+    /var/lib/waymark; either way made, owned by `account` and closed to others."""
+    directory = place.parent
+    if is_ours(directory):
+        os.chown(directory, -1, account.group)  # its group may pass through, and read nothing on the way
+        directory.chmod(0o710)
+    if not can_enter(directory, account):
         open_root_home()
         elsewhere = ROOT_HOME / "for"
         elsewhere.mkdir(mode=0o711, exist_ok=True)

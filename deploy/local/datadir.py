@@ -25,6 +25,7 @@ from .trouble import RuntimeTrouble, explain_os_error, require_space
 
 ROOT_HOME = Path("/var/lib/waymark")
 SPACE_MB = 400  # the broker and the database take about 60 MB empty; the rest is room to work in
+OURS = "waymark-data"  # a file that marks a directory made for this and nothing else
 WAIT_FOR_LEFTOVERS_S = 20.0
 
 
@@ -61,10 +62,7 @@ class DataDirectory:
         """
         path = path.expanduser().resolve()
         try:
-            path.mkdir(parents=True, exist_ok=True, mode=0o700)
-            if is_root():
-                # The database runs as another user, who has to get through. What lies inside is closed.
-                path.chmod(0o711)
+            adopt(path)
             require_space(path, SPACE_MB)
             lock = os.open(path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
@@ -95,6 +93,19 @@ class DataDirectory:
     def release(self) -> None:
         (self.path / "parts.json").unlink(missing_ok=True)
         os.close(self.lock)
+
+
+def adopt(path: Path) -> None:
+    """Make `path` and close it to other users. One that holds other things already (somebody's home, the
+    system's temporary directory) is used but its permissions are left alone, here and in account.py."""
+    path.mkdir(parents=True, exist_ok=True, mode=0o700)
+    if next(path.iterdir(), None) is None:
+        path.chmod(0o700)
+        (path / OURS).write_text("The data of a Waymark system. See deploy/local/datadir.py.\n")
+
+
+def is_ours(path: Path) -> bool:
+    return (path / OURS).exists()
 
 
 def wait_for_lock(path: Path, lock: int, say: Callable[[str], None]) -> None:

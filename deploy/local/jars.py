@@ -14,10 +14,11 @@ import contextlib
 import hashlib
 import os
 import shutil
+import ssl
 import tempfile
 import threading
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -156,19 +157,46 @@ def fetcher() -> Callable[[Jar, Path], Path]:
     def fetch(jar: Jar, incoming: Path) -> Path:
         import requests
 
-        try:
+        def get() -> Path:
             context = maven(incoming)
             artifact = context.project(jar.group, jar.artifact).at_version(jar.version).artifact()
             return Path(artifact.resolve())
+
+        try:
+            try:
+                return get()
+            except requests.exceptions.SSLError:
+                with system_certificates():
+                    return get()
         except (requests.RequestException, RuntimeError) as error:
             raise RuntimeTrouble(
                 f"The jars of Apache Kafka could not be fetched ({jar.artifact} {jar.version}:"
                 f" {type(error).__name__}). They come from Maven Central, once. Check the network (a proxy"
-                " is taken from HTTPS_PROXY) and start again: what has come is kept. Or set WAYMARK_KAFKA"
-                " to the address of a broker that runs already."
+                " is taken from HTTPS_PROXY, its certificate from REQUESTS_CA_BUNDLE) and start again: what"
+                " has come is kept. Or set WAYMARK_KAFKA to the address of a broker that runs already."
             ) from error
 
     return fetch
+
+
+CERTIFICATES = "REQUESTS_CA_BUNDLE"
+_certificates_in_use = threading.Lock()
+
+
+@contextlib.contextmanager
+def system_certificates() -> Iterator[None]:
+    """Trust whom the machine trusts, for as long as the block lasts. jgo's HTTP client trusts a list of
+    its own, on which the certificate of an organisation's proxy does not stand."""
+    found = ssl.get_default_verify_paths().cafile
+    with _certificates_in_use:
+        if found is None or CERTIFICATES in os.environ:
+            yield
+            return
+        os.environ[CERTIFICATES] = found
+        try:
+            yield
+        finally:
+            del os.environ[CERTIFICATES]
 
 
 def maven(directory: Path) -> MavenContext:

@@ -24,10 +24,10 @@ from pathlib import Path
 from typing import Literal
 
 from . import ports
-from .child import Child, Order, server_environment
+from .child import Order, server_environment
 from .jars import prepare_jars
 from .java import Java, find_java
-from .part import Part, Say, tail
+from .part import Part, Say
 from .trouble import RuntimeTrouble, explain_os_error
 
 Purpose = Literal["work", "bench"]
@@ -124,8 +124,8 @@ class Kafka(Part):
         return f"{ports.HOST}:{self.port}"
 
     @property
-    def log(self) -> Path:
-        return self.place / "logs" / "broker.log"
+    def logs(self) -> list[Path]:
+        return [self.place / "logs" / "broker.log", self.place / "logs" / "java.log"]
 
     @property
     def settings(self) -> Path:
@@ -166,20 +166,18 @@ class Kafka(Part):
         temporary = self.place / "tmp"  # compression libraries unpack here; a kill leaves them behind
         shutil.rmtree(temporary, ignore_errors=True)
         temporary.mkdir()
-        self.child = Child(
-            Order(
-                name=self.name,
-                command=self._command("kafka.Kafka", str(self.settings)),
-                log=self.place / "logs" / "java.log",
-                grace_s=20.0,
-                directory=self.place,
-                hold=self.hold,
-            )
+        order = Order(
+            name=self.name,
+            command=self._command("kafka.Kafka", str(self.settings)),
+            log=self.logs[1],
+            grace_s=20.0,
+            directory=self.place,
+            hold=self.hold,
         )
-        self.await_ready(lambda: serves(self.port), self._why_not, self.log)
+        self.await_ready(lambda: serves(self.port), order)
 
-    def _why_not(self) -> RuntimeTrouble:
-        said = tail(self.log) + tail(self.place / "logs" / "java.log")
+    def why_it_ended(self) -> RuntimeTrouble:
+        said = self.said()
         if "Address already in use" in said and not (
             ports.is_free(self.port) and ports.is_free(self._controller_port)
         ):
@@ -195,7 +193,7 @@ class Kafka(Part):
                 f" {self.options.heap_mb + 150} MB). Stop something else and start again."
             )
         return RuntimeTrouble(
-            f"Kafka stopped while it was starting. Its logs say why: {self.log} and java.log beside it."
+            f"Kafka stopped while it was starting. Its logs say why: {self.logs[0]} and java.log beside it."
             f" If its data are damaged, remove {self.place} and start again (what is on the topics is"
             " lost; the services send again what is in their own tables)."
         )
@@ -260,6 +258,7 @@ class Kafka(Part):
             f"-Xmx{self.options.heap_mb}m",
             "-XX:+UseSerialGC",
             "-XX:+ExitOnOutOfMemoryError",  # a broker that limps is worse than one that is restarted
+            "-XX:-UsePerfData",  # a memory-mapped file in /tmp, which stalls the broker when the disk is busy
             "-Djava.awt.headless=true",
             f"-Djava.io.tmpdir={self.place / 'tmp'}",
             f"-Dlog4j2.configurationFile={self.place / 'logging.properties'}",

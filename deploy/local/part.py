@@ -8,10 +8,11 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from pathlib import Path
 
-from .child import Child
+from .child import Child, Order
 from .trouble import RuntimeTrouble
 
 Say = Callable[[str], None]
+LOOK_AGAIN_S = 0.02
 
 
 class Stopped(Exception):
@@ -28,6 +29,7 @@ class Part(ABC):
         self._say = say
         self.stopping = stopping
         self.child: Child | None = None
+        self._read_from: dict[Path, int] = {}
 
     def say(self, line: str) -> None:
         """Show a line. Raises Stopped where the start is no longer wanted, which ends long preparations."""
@@ -56,34 +58,46 @@ class Part(ABC):
         if self.child is not None and self.child.running:
             self.child.stop()
 
-    def await_ready(self, ready: Callable[[], bool], why_not: Callable[[], RuntimeTrouble], log: Path) -> None:
-        """Wait until the child serves. On any other end the child is gone when this returns."""
-        child = self.child
-        if child is None:
-            raise AssertionError("start it first")
+    @property
+    @abstractmethod
+    def logs(self) -> list[Path]:
+        """Its log files, the one that a person should look into first."""
+
+    @abstractmethod
+    def why_it_ended(self) -> RuntimeTrouble:
+        """Judge by what it said why it ended before it served."""
+
+    def await_ready(self, ready: Callable[[], bool], order: Order) -> None:
+        """Start what `order` says and wait until it serves. On any other end the child is gone then."""
+        self._read_from = {log: log.stat().st_size if log.exists() else 0 for log in self.logs}
+        self.child = child = Child(order)
         deadline = time.monotonic() + self.start_s
-        pause = 0.02
         try:
             while not ready():
-                if child.ended.wait(pause):
-                    raise why_not()
+                if child.ended.wait(LOOK_AGAIN_S):
+                    raise self.why_it_ended()
                 if self.stopping.is_set():
                     raise Stopped
                 if time.monotonic() > deadline:
                     raise RuntimeTrouble(
                         f"{self.name} did not come up within {self.start_s:.0f} seconds. Its log may say"
-                        f" why: {log}. If this machine is only slow or busy, start again."
+                        f" why: {self.logs[0]}. If this machine is only slow or busy, start again."
                     )
         except BaseException:
             child.kill()
             raise
 
+    def said(self) -> str:
+        """What its logs have gained since its last start (of each the last 20 kB)."""
+        return "\n".join(gained(log, self._read_from.get(log, 0)) for log in self.logs)
 
-def tail(log: Path, lines: int = 40) -> str:
-    """The last lines of a log; nothing when there is none."""
+
+def gained(log: Path, read_from: int) -> str:
     try:
         with log.open("rb") as file:
-            file.seek(max(0, log.stat().st_size - 20_000))
-            return "\n".join(file.read().decode(errors="replace").splitlines()[-lines:])
+            size = log.stat().st_size
+            if size >= read_from:  # else it was put aside meanwhile, and all of it is new
+                file.seek(max(read_from, size - 20_000))
+            return file.read().decode(errors="replace")
     except OSError:
         return ""

@@ -28,9 +28,9 @@ from urllib.parse import quote
 import psutil
 
 from .account import Account, account_for_server, reachable_place, runnable_programs
-from .child import Child, Order, server_environment
+from .child import Order, server_environment
 from .datadir import is_root
-from .part import Part, Say, tail
+from .part import Part, Say
 from .trouble import RuntimeTrouble, explain_os_error
 
 PORT = 5432  # only part of the socket's name
@@ -77,7 +77,7 @@ class Postgres(Part):
         self.hold = hold
         self._account: Account | None = None
         self._programs = Programs(Path())
-        self._sockets = Path()
+        self._sockets = place
 
     @property
     def address(self) -> str:
@@ -89,8 +89,8 @@ class Postgres(Part):
         return self.place / "data"
 
     @property
-    def log(self) -> Path:
-        return self.place / "postgres.log"
+    def logs(self) -> list[Path]:
+        return [self.place / "postgres.log"]
 
     def prepare(self) -> None:
         try:
@@ -121,24 +121,27 @@ class Postgres(Part):
                     raise
         self._ensure_database()
 
+    def stop(self) -> None:
+        super().stop()
+        if not self._sockets.is_relative_to(self.place):
+            with contextlib.suppress(OSError):
+                self._sockets.rmdir()
+
     def _start_once(self) -> None:
-        before = self.log.stat().st_size if self.log.exists() else 0
         settings = [f"--{name}={value}" for name, value in SETTINGS.items()]
         settings.append(f"--unix_socket_directories={self._sockets}")
-        self.child = Child(
-            Order(
-                name=self.name,
-                command=[self._programs["postgres"], "-D", str(self.data), *settings],
-                log=self.log,
-                stop_signal=signal.SIGINT,  # "fast": connections are closed, everything is written
-                grace_s=20.0,
-                directory=self.data,
-                user=self._account.user if self._account else None,
-                group=self._account.group if self._account else None,
-                hold=self.hold,
-            )
+        order = Order(
+            name=self.name,
+            command=[self._programs["postgres"], "-D", str(self.data), *settings],
+            log=self.logs[0],
+            stop_signal=signal.SIGINT,  # "fast": connections are closed, everything is written
+            grace_s=20.0,
+            directory=self.data,
+            user=self._account.user if self._account else None,
+            group=self._account.group if self._account else None,
+            hold=self.hold,
         )
-        self.await_ready(self._accepts, lambda: self._why_not(before), self.log)
+        self.await_ready(self._accepts, order)
 
     def _accepts(self) -> bool:
         if not (self._sockets / f".s.PGSQL.{PORT}").exists():
@@ -160,12 +163,11 @@ class Postgres(Part):
         if done.returncode != 0 and "already exists" not in done.stderr:
             raise RuntimeTrouble(
                 f"PostgreSQL runs, but the database could not be made: {done.stderr.strip()}"
-                f" Its log: {self.log}."
+                f" Its log: {self.logs[0]}."
             )
 
-    def _why_not(self, before: int) -> RuntimeTrouble:
-        size = self.log.stat().st_size if self.log.exists() else 0
-        said = tail(self.log) if size > before else ""
+    def why_it_ended(self) -> RuntimeTrouble:
+        said = self.said()
         if "No space left on device" in said:
             return RuntimeTrouble(
                 f"PostgreSQL stopped because the disk that holds {self.place} is full. Free some space, or"
@@ -174,7 +176,7 @@ class Postgres(Part):
         if "still in use" in said or "is another postmaster" in said:
             return OrphansLeft(
                 f"Processes of an earlier PostgreSQL still use {self.data} and do not end. Stop them"
-                f" (their command lines start with `postgres:`) and start again. Log: {self.log}."
+                f" (their command lines start with `postgres:`) and start again. Log: {self.logs[0]}."
             )
         if "incompatible with server" in said:
             return RuntimeTrouble(
@@ -186,7 +188,7 @@ class Postgres(Part):
                 "PostgreSQL found too little shared memory on this machine (it needs about 150 MB). Stop"
                 " something else and start again."
             )
-        return RuntimeTrouble(f"PostgreSQL stopped while it was starting. Its log says why: {self.log}.")
+        return RuntimeTrouble(f"PostgreSQL stopped while it was starting. Its log says why: {self.logs[0]}.")
 
     def _initialize(self) -> None:
         self.say("Preparing the database, this once")

@@ -167,12 +167,12 @@ class LocalRuntime:
     # The work
 
     def _bring_up(self) -> None:
+        self._directory = directory = DataDirectory.hold(self.data_dir, self._say)
         for name, address in self._outside.items():
             if address:
                 self._note(PartStatus(name, address, None, "outside", now()))
         if all(self._outside.values()):
             return
-        self._directory = directory = DataDirectory.hold(self.data_dir, self._say)
         hold = (directory.lock,)
         if not self._outside["postgres"]:
             place = directory.part("postgres")

@@ -1,0 +1,259 @@
+"""What happens to a delivery: attempts, receipts, a cursor moved on, a deadline missed; and what that makes
+of its case."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final, Literal
+
+from services.delivery.domain import sending
+from services.delivery.domain.case import OWNER, CaseRecord, Delivery
+from services.delivery.domain.recipients import Recipient
+from services.delivery.domain.sending import Attempt
+from shared import ledger
+from shared import vocabulary as v
+from shared.contracts.base import read_moment, write_moment
+from shared.contracts.envelope import LedgerEntry
+from shared.contracts.events import Answer, Branch, CaseAnswered
+
+MOST_RECEIPTS: Final = 100
+CLOCKS_DIFFER: Final = timedelta(minutes=5)
+
+_STEPS: Final[dict[v.ReceiptKind, int]] = {
+    "received": 0, "opened": 1, "accepted": 2, "rejected": 3, "decided": 3
+}  # fmt: skip
+
+Noted = Literal["recorded", "repeated", "late"]
+"""repeated: the same was said before; late: a later step was already reached, so nothing changes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """A receipt, checked for form. `at`: as the recipient says; `came`: when it came."""
+
+    delivery: str
+    recipient: str
+    kind: v.ReceiptKind
+    came: datetime
+    at: datetime | None = None
+    by: str | None = None
+    pathway: v.Pathway | None = None
+    reason: str | None = None
+    not_ours: str | None = None
+
+    def same_as(self, answer: dict[str, Any]) -> bool:
+        """Whether `answer` said the same before."""
+        mine = (self.kind, self.pathway, self.reason, self.not_ours)
+        return mine == tuple(answer.get(name) for name in ("kind", "pathway", "reason", "not_ours"))
+
+
+class Closed(Exception):
+    """A receipt for a delivery that takes none any more; the text says why."""
+
+
+def attempted(
+    delivery: Delivery, attempt: Attempt, recipient: Recipient | None, draw: Callable[[], float]
+) -> None:
+    """Note an attempt: received, or when and by which way to go on."""
+    delivery.attempts += 1
+    delivery.first_attempt_at = delivery.first_attempt_at or attempt.started
+    delivery.last_result = attempt.result
+    delivery.leased_by = delivery.lease_until = None
+    _worked(delivery, "attempt", attempt.started, attempt.ended)
+    if attempt.outcome == "received":
+        _received(delivery, attempt.ended)
+        return
+    if delivery.state != "waiting":
+        return  # superseded while it was on its way
+    if attempt.outcome == "published":
+        delivery.state, delivery.next_at = "offered", None
+        return
+    if attempt.outcome == "gone" or sending.given_up(delivery.first_attempt_at, attempt.ended):
+        fall_back(delivery, recipient, attempt.ended)
+        return
+    pause = sending.pause_s(delivery.attempts, draw, attempt.retry_after_s)
+    delivery.next_at = attempt.ended + timedelta(seconds=pause)
+
+
+def fall_back(delivery: Delivery, recipient: Recipient | None, now: datetime) -> None:
+    """Go on by the recipient's next channel; without one, hold it for a person."""
+    delivery.channel += 1
+    delivery.next_at = now
+    if recipient is None or delivery.channel >= len(recipient.channels):
+        hold(delivery, f"no way left to reach it ({delivery.last_result})")
+
+
+def hold(delivery: Delivery, because: str) -> None:
+    """Leave it to a person."""
+    delivery.state = "held"
+    delivery.held_because = because[:200]
+    delivery.next_at = delivery.leased_by = delivery.lease_until = None
+
+
+def cursor_passed(delivery: Delivery, at: datetime) -> None:
+    """The recipient's cursor moved past it: it has it."""
+    if delivery.state == "offered":
+        _waited(delivery, "received", at)
+        _received(delivery, at)
+
+
+def receipt(delivery: Delivery, said: Said) -> Noted:
+    """Note a receipt. Raises Closed where nothing can be answered any more.
+
+    Steps may be skipped: who decided has received. A step below the one reached is kept and changes
+    nothing; the same said twice is fine. After `rejected` or `decided` only another `decided` is taken: a
+    service may choose again, and the last choice stands.
+    """
+    if delivery.state == "test_withheld":
+        raise Closed("It was a test and was not sent.")
+    if any(said.same_as(answer) for answer in delivery.answers):
+        return "repeated"
+    if said.kind == "received" and delivery.received_at is not None:
+        return "repeated"
+    if len(delivery.answers) >= MOST_RECEIPTS:
+        raise Closed(f"It has {MOST_RECEIPTS} receipts already.")
+    reached = max((_STEPS[answer["kind"]] for answer in delivery.answers), default=-1)
+    kinds = {answer["kind"] for answer in delivery.answers}
+    if "rejected" in kinds and said.kind in ("accepted", "decided"):
+        raise Closed("It was rejected.")
+    if "decided" in kinds and said.kind == "rejected":
+        raise Closed("It was decided.")
+    at = (
+        said.at if said.at is not None and delivery.began - CLOCKS_DIFFER <= said.at <= said.came else said.came
+    )
+    delivery.answers.append(
+        {
+            key: value
+            for key, value in {
+                "kind": said.kind,
+                "at": write_moment(at),
+                "by": said.by,
+                "pathway": said.pathway,
+                "reason": said.reason,
+                "not_ours": said.not_ours,
+            }.items()
+            if value is not None
+        }
+    )
+    _waited(delivery, said.kind, said.came)
+    _received(delivery, said.came)
+    if said.kind == "rejected" and delivery.state != "superseded":
+        # Nobody has it now: it goes to a person, with the clock still running.
+        hold(delivery, "rejected by the recipient")
+    return "late" if _STEPS[said.kind] < reached else "recorded"
+
+
+def missed(delivery: Delivery, now: datetime) -> bool:
+    """Note a missed deadline, once; whether it is news."""
+    if delivery.breached_at is not None or delivery.received_at is not None or delivery.due > now:
+        return False
+    if not delivery.open and delivery.state != "held":
+        return False
+    delivery.breached_at = now
+    return True
+
+
+def state_of(case: CaseRecord, deliveries: Iterable[Delivery]) -> tuple[v.CaseState, str | None]:
+    """The case's state and, where it is held, who owns it (design.md, promise 1)."""
+    states = {delivery.state for delivery in deliveries}
+    if case.unaddressed or "held" in states:
+        return "held", OWNER
+    if case.decided_state == "held":
+        return "held", case.held_by or "triage"
+    if states & {"waiting", "offered"}:
+        return "in_flight", None
+    if case.decided_state == "withdrawn":
+        return "withdrawn", None
+    if case.decided_state == "no_recipient_by_rule":
+        return "no_recipient_by_rule", None
+    return "routed", None
+
+
+def answered(case: CaseRecord, deliveries: Sequence[Delivery]) -> CaseAnswered:
+    """`waymark.outcome/1`: all deliveries and answers of the case so far, and its state."""
+    ordered = sorted(deliveries, key=lambda d: (d.version, d.recipient, d.service))
+    answers = [answer for delivery in ordered for answer in _answers(delivery)]
+    answers.sort(key=lambda answer: answer.at)
+    return CaseAnswered(
+        case=case.case,
+        version=case.version,
+        revision=case.revision,
+        state=case.state,
+        answers=answers,
+        branches=[
+            Branch.model_construct(
+                delivery=delivery.id,
+                recipient=delivery.recipient,
+                service=delivery.service,
+                version=delivery.version,
+                state=delivery.state,
+                due=delivery.due,
+                attempts=delivery.attempts,
+                breached=delivery.breached_at is not None,
+                ledger=delivery.ledger,
+            )
+            for delivery in ordered
+        ],
+    )
+
+
+def _answers(delivery: Delivery) -> list[Answer]:
+    found = []
+    if delivery.received_at is not None and not any(a["kind"] == "received" for a in delivery.answers):
+        found.append(_answer(delivery, "received", delivery.received_at))
+    found += [
+        _answer(delivery, said["kind"], read_moment(said["at"]), said.get("pathway"), said.get("reason"))
+        for said in delivery.answers
+    ]
+    return found
+
+
+def _answer(
+    delivery: Delivery,
+    kind: v.ReceiptKind,
+    at: datetime,
+    pathway: v.Pathway | None = None,
+    reason: str | None = None,
+) -> Answer:
+    return Answer.model_construct(
+        version=delivery.version,
+        recipient=delivery.recipient,
+        service=delivery.service,
+        delivery=delivery.id,
+        kind=kind,
+        pathway=pathway,
+        reason=reason,
+        at=at,
+    )
+
+
+def _received(delivery: Delivery, at: datetime) -> None:
+    if delivery.received_at is None:
+        delivery.received_at = at
+    if (
+        delivery.state in ("waiting", "offered", "held")
+        and delivery.held_because != "rejected by the recipient"
+    ):
+        delivery.state = "received"
+        delivery.held_because = None
+        delivery.next_at = delivery.leased_by = delivery.lease_until = None
+
+
+def _before(delivery: Delivery) -> LedgerEntry:
+    """The last entry, or the moment the branch began in the shape of one."""
+    if delivery.ledger:
+        return delivery.ledger[-1]
+    return LedgerEntry.model_construct(
+        stage="delivery", waited_ms=0, worked_ms=0, from_=delivery.began, to=delivery.began
+    )
+
+
+def _worked(delivery: Delivery, stage: str, started: datetime, ended: datetime) -> None:
+    delivery.ledger.append(ledger.add_work([_before(delivery)], stage, started, ended)[-1])
+
+
+def _waited(delivery: Delivery, stage: str, until: datetime) -> None:
+    start = _before(delivery).to
+    delivery.ledger.append(ledger.add_wait([], stage, start, until)[-1])

@@ -1,0 +1,171 @@
+"""What a recipient gets: contracts/notification.json, composed for one route and one role."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from services.delivery.domain.case import Decided, Route
+from services.delivery.domain.profiles import profile_of
+from services.delivery.domain.projection import show
+from shared.contracts.base import write_moment
+
+Data = dict[str, Any]
+
+SCHEMA: Final = "waymark.notification/1"
+NOT_OF_THE_VIEW: Final = ("delivery", "version", "replaces", "why_again", "trace", "questions_open")
+"""Two notifications that differ in these alone show a recipient the same (and so does another deadline)."""
+
+_DOUBT: Final = {
+    "because": "A link to earlier records is likely but not confirmed: this is the higher of the two readings.",
+    "rule": "waymark/doubt",
+    "source": "Waymark, promise 6",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Composed:
+    """A notification for a recipient that lacks only what its delivery adds: id, version, what it replaces."""
+
+    recipient: str
+    route: Route
+    document: Data
+
+
+def consent_of(incident: Mapping[str, Any]) -> str:
+    """The state of consent as `sharing.consent` tells it."""
+    consent = incident.get("consent") or {}
+    asked, given = consent.get("asked"), consent.get("given")
+    if given is True:
+        return "given"
+    if given is False:
+        return "not_given"
+    return "not_asked" if asked is False else "unknown"
+
+
+def compose(decided: Decided, route: Route, recipient: str) -> Composed:
+    """What `recipient` is shown of `decided` along `route`."""
+    if decided.withdrawn:
+        return Composed(recipient, route, _withdrawn(decided, route, recipient))
+    consent = consent_of(decided.incident)
+    profile = profile_of(route.service, without_consent=route.basis == "consent" and consent != "given")
+    shown = show(decided.incident, decided.history, profile, route.about)
+    named = {
+        person["id"]
+        for kind in ("adults", "children")
+        for person in decided.incident.get(kind) or ()
+        if person["id"] not in shown.people
+    }
+    reasons = decided.receipt.get("reasons") or ()
+    own = frozenset(route.rules)
+    why = [
+        {"because": reason["because"], "rule": reason["rule"], "source": reason["source"]}
+        for reason in reasons
+        if profile.reasons == "all" or reason["rule"] in own
+    ]
+    if decided.receipt.get("doubt"):
+        why.append(dict(_DOUBT))
+    document: Data = {
+        "schema": SCHEMA,
+        "case": decided.case,
+        "to": _addressed(route, recipient),
+        "asked": {
+            "response": route.response,
+            "about": [one for one in route.about if one not in named],
+        },
+        "why": why,
+        "incident": shown.incident,
+        "history": shown.history,
+        "questions_open": sorted({question["fact"] for question in decided.receipt.get("questions") or ()})
+        if profile.questions
+        else [],
+        "handling": list((decided.receipt.get("result") or {}).get("handling") or ()),
+        "sharing": {"basis": route.basis, "consent": consent, "withheld": shown.withheld},
+    }
+    if decided.test:
+        document["test"] = True
+    return Composed(recipient, route, document)
+
+
+def _withdrawn(decided: Decided, route: Route, recipient: str) -> Data:
+    """That the police took the incident back, and nothing else."""
+    incident = {
+        key: decided.incident[key] for key in ("schema", "force", "reference") if key in decided.incident
+    }
+    document: Data = {
+        "schema": SCHEMA,
+        "case": decided.case,
+        "to": _addressed(route, recipient),
+        "asked": {"response": None, "about": []},
+        "why": [],
+        "incident": {**incident, "withdrawn": True},
+        "history": {},
+        "questions_open": [],
+        "handling": [],
+        "sharing": {"basis": route.basis, "consent": consent_of(decided.incident), "withheld": []},
+        "withdrawn": True,
+    }
+    if decided.test:
+        document["test"] = True
+    return document
+
+
+def _addressed(route: Route, recipient: str) -> Data:
+    return {"recipient": recipient, "role": route.service, "area": route.area}
+
+
+def completed(
+    composed: Composed,
+    *,
+    delivery: str,
+    version: int,
+    due: datetime,
+    receipts: str,
+    replaces: str | None,
+    why_again: str | None,
+    trace: str | None,
+) -> Data:
+    """The whole notification. `receipts`: the address that receipts go to."""
+    document = composed.document
+    return {
+        "schema": document["schema"],
+        "delivery": delivery,
+        "case": document["case"],
+        "version": version,
+        "replaces": replaces,
+        "why_again": why_again,
+        **{key: value for key, value in document.items() if key not in ("schema", "case")},
+        "asked": {**document["asked"], "due": write_moment(due), "receipts": receipts},
+        "trace": trace,
+    }
+
+
+def view_of_document(document: Mapping[str, Any]) -> Data:
+    """The part of a composed notification that decides whether a recipient's view has changed."""
+    view = {key: value for key, value in document.items() if key not in NOT_OF_THE_VIEW}
+    # Neither a revision's number nor the moment at which the past was looked up is a change by itself.
+    view["incident"] = {key: value for key, value in view["incident"].items() if key != "revision"}
+    view["history"] = {key: value for key, value in view["history"].items() if key != "as_of"}
+    return view
+
+
+def for_stand_in(document: Mapping[str, Any], route: Route, recipient: str) -> Composed:
+    """A sent notification, for whom a missed deadline escalates to: what both roles may see.
+
+    `route.service` is the stand-in's role. What the first recipient was not shown is not known here any
+    more, so a stand-in of another role sees what is allowed to both.
+    """
+    again: Data = {key: value for key, value in document.items() if key not in NOT_OF_THE_VIEW}
+    again["to"] = _addressed(route, recipient)
+    again["asked"] = {key: document["asked"].get(key) for key in ("response", "about")}
+    again["questions_open"] = list(document.get("questions_open") or ())
+    if route.service != document["to"]["role"] and not document.get("withdrawn"):
+        shown = show(
+            document["incident"], document.get("history") or {}, profile_of(route.service), route.about
+        )
+        again["incident"], again["history"] = shown.incident, shown.history
+        withheld = {entry["field"]: entry for entry in (*document["sharing"]["withheld"], *shown.withheld)}
+        again["sharing"] = {**document["sharing"], "withheld": list(withheld.values())}
+    return Composed(recipient, route, again)

@@ -1,0 +1,244 @@
+"""An incident and a history as one role may see them, and the list of what was withheld.
+
+Works on plain data as on the wire, so that a field of a newer contract that this version does not know is
+withheld like any other that nobody has allowed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from services.delivery.domain.fields import Plan
+from services.delivery.domain.profiles import Profile, Subject, View, view_of
+
+Data = dict[str, Any]
+
+_VICTIM_ROLES: Final = frozenset({"victim", "both", None})
+"""`both` is a victim too; of one whose role is unknown the safer is taken."""
+_INTIMATE_VALUES: Final = frozenset({"sexual", "strangulation"})
+
+
+@dataclass
+class Withheld:
+    """What was withheld and why, each once, in the order it was met."""
+
+    because: str
+    entries: dict[str, str] = field(default_factory=dict)
+
+    def note(self, path: str, because: str | None = None) -> None:
+        """`path` was there and is not shown."""
+        self.entries.setdefault(path, because or self.because)
+
+    def listed(self) -> list[dict[str, str]]:
+        """As in `sharing.withheld`."""
+        return [{"field": path, "because": because} for path, because in self.entries.items()]
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What a recipient gets to see. `people`: the ids of those who appear in it."""
+
+    incident: Data
+    history: Data
+    withheld: list[dict[str, str]]
+    people: frozenset[str]
+
+
+def show(
+    incident: Mapping[str, Any], history: Mapping[str, Any], profile: Profile, about: Iterable[str]
+) -> Shown:
+    """`incident` and `history` (wire data) as `profile` shows them, for a route about the ids `about`."""
+    view = view_of(profile)
+    withheld = Withheld(profile.because)
+    told_of = frozenset(about) if profile.children_told_of == "about" else None
+    adults = _adults(incident.get("adults"), view, withheld, _protected_addresses(incident, profile))
+    children = _children(incident.get("children"), view, withheld, told_of)
+    people = frozenset(person["id"] for person in (*(adults or ()), *(children or ())))
+    rest = {key: value for key, value in incident.items() if key not in ("adults", "children")}
+    shown = _through(rest, view.case, "", withheld)
+    if adults is not None:
+        shown["adults"] = adults
+    if children is not None:
+        shown["children"] = children
+    _only_between(shown, people, withheld)
+    if "intimate" not in profile.case:
+        _without_intimate(shown.get("incident"), "incident.violence", withheld)
+    known = frozenset(child["id"] for child in incident.get("children") or ())
+    past = _past(history, view, withheld, people, known, told_of)
+    return Shown(shown, past, withheld.listed(), people)
+
+
+def _through(data: Mapping[str, Any], plan: Plan, path: str, withheld: Withheld) -> Data:
+    """`data` with only what the plan shows."""
+    shown: Data = {}
+    for key, value in data.items():
+        if value is None:
+            continue
+        rule = plan.get(key, False)
+        if rule is True:
+            shown[key] = value
+        elif rule is False:
+            withheld.note(f"{path}{key}")
+        elif isinstance(value, list):
+            shown[key] = [
+                _through(entry, rule, f"{path}{key}.", withheld) for entry in value if isinstance(entry, dict)
+            ]
+        elif isinstance(value, dict):
+            inner = _through(value, rule, f"{path}{key}.", withheld)
+            if inner:
+                shown[key] = inner
+        else:
+            withheld.note(f"{path}{key}")
+    return shown
+
+
+def _subject(adult: Mapping[str, Any]) -> Subject:
+    role = adult.get("role")
+    return "victim" if role in _VICTIM_ROLES else "suspect" if role == "suspect" else "other"
+
+
+def _adults(
+    adults: list[Data] | None, view: View, withheld: Withheld, protected: frozenset[tuple[str, ...]]
+) -> list[Data] | None:
+    if adults is None:
+        return None
+    shown = []
+    for adult in adults:
+        subject = _subject(adult)
+        plan = view.adults[subject]
+        if plan is None:
+            withheld.note("adults")
+            continue
+        path = f"adults[{adult['id']}]."
+        seen = _through(adult, plan, path, withheld)
+        _without_unsafe_numbers(seen, path, withheld)
+        if subject != "victim" and "address" in seen and _key(seen["address"]) in protected:
+            del seen["address"]
+            withheld.note(f"{path}address", "the victim's address")
+        shown.append(seen)
+    # Where nobody may be shown the list is left out: an empty one would say that nobody was there.
+    return shown or (None if adults else [])
+
+
+def _children(
+    children: list[Data] | None, view: View, withheld: Withheld, told_of: frozenset[str] | None
+) -> list[Data] | None:
+    if children is None:
+        return None
+    if view.child is None:
+        if children:
+            withheld.note("children")
+        return None
+    shown = []
+    for child in children:
+        if told_of is not None and child["id"] not in told_of:
+            withheld.note("children", "another child")
+            continue
+        shown.append(_through(child, view.child, f"children[{child['id']}].", withheld))
+    return shown or (None if children else [])
+
+
+def _without_unsafe_numbers(adult: Data, path: str, withheld: Withheld) -> None:
+    """A number that is not safe to ring is shown to nobody (NSPCC 2009 s6.5.2, s10.4.2)."""
+    phones = adult.get("phones")
+    if phones and any(phone.get("safe") is False for phone in phones):
+        adult["phones"] = [phone for phone in phones if phone.get("safe") is not False]
+        withheld.note(f"{path}phones", "not safe to use")
+
+
+def _key(address: Mapping[str, Any]) -> tuple[str, ...]:
+    return tuple("".join(str(address.get(part) or "").split()).casefold() for part in ("line1", "postcode"))
+
+
+def _protected_addresses(incident: Mapping[str, Any], profile: Profile) -> frozenset[tuple[str, ...]]:
+    """Where the victim and the children can be found, for those who may not learn it by another's entry."""
+    if profile.whereabouts or not profile.suspect_whereabouts:
+        return frozenset()
+    homes = [
+        person.get("address")
+        for person in (*(incident.get("adults") or ()), *(incident.get("children") or ()))
+        if "role" not in person or _subject(person) == "victim"
+    ]
+    homes.append((incident.get("place") or {}).get("address"))
+    return frozenset(_key(home) for home in homes if home)
+
+
+def _only_between(shown: Data, people: frozenset[str], withheld: Withheld) -> None:
+    """What ties people together is shown where all of them are."""
+    relationships = shown.get("relationships")
+    if relationships:
+        kept = [r for r in relationships if r.get("from") in people and r.get("to") in people]
+        if len(kept) != len(relationships):
+            withheld.note("relationships", "of somebody who is not shown")
+            shown["relationships"] = kept
+    happened = shown.get("incident")
+    if not happened:
+        return
+    injuries = happened.get("injuries")
+    if injuries:
+        kept = [injury for injury in injuries if injury.get("to") is None or injury["to"] in people]
+        if len(kept) != len(injuries):
+            happened["injuries"] = kept
+            withheld.note("incident.injuries", "of somebody who is not shown")
+    for weapon in happened.get("weapons") or ():
+        if weapon.get("by") is not None and weapon["by"] not in people:
+            del weapon["by"]
+            withheld.note("incident.weapons.by", "of somebody who is not shown")
+
+
+def _without_intimate(happened: Data | None, path: str, withheld: Withheld) -> None:
+    violence = (happened or {}).get("violence")
+    if happened is not None and violence and not _INTIMATE_VALUES.isdisjoint(violence):
+        happened["violence"] = [kind for kind in violence if kind not in _INTIMATE_VALUES]
+        withheld.note(path)
+
+
+def _past(
+    history: Mapping[str, Any],
+    view: View,
+    withheld: Withheld,
+    people: frozenset[str],
+    known: frozenset[str],
+    told_of: frozenset[str] | None,
+) -> Data:
+    """What was known before: confirmed links only. Of a likely one not even that it was withheld is told."""
+    confirmed = {
+        key: value for key, value in ((k, _confirmed(v)) for k, v in history.items()) if value is not None
+    }
+    shown = _through(confirmed, view.past, "history.", withheld)
+    for entry in shown.get("incidents") or ():
+        pairs = entry.get("pairs")
+        if pairs:
+            entry["pairs"] = [p for p in pairs if all(one is None or one in people for one in p.values())]
+        if entry.get("children"):
+            entry["children"] = [c for c in entry["children"] if _may_appear(c, people, known, told_of)]
+        if "intimate" not in view.profile.case:
+            _without_intimate(entry, "history.incidents.violence", withheld)
+    for name in ("involvement", "children_known"):
+        if shown.get(name):
+            shown[name] = [
+                e for e in shown[name] if _may_appear(e.get("child"), people, known, told_of, e.get("id"))
+            ]
+    return shown
+
+
+def _confirmed(value: Any) -> Any:
+    """A list without what is only likely; None where nothing else was in it: it is not known to be none."""
+    if not isinstance(value, list):
+        return value
+    return [entry for entry in value if entry.get("link", "certain") == "certain"] or (None if value else [])
+
+
+def _may_appear(
+    child: str | None,
+    people: frozenset[str],
+    known: frozenset[str],
+    told_of: frozenset[str] | None,
+    own: str | None = None,
+) -> bool:
+    """Whether a child may appear: it is shown, or it is not of this incident and the role sees all children."""
+    if told_of is not None:
+        return (child or own) in told_of
+    return child is None or child in people or child not in known

@@ -96,9 +96,9 @@ class Desk:
             )
             match said.kind:
                 case "confirm":
-                    return await self._confirm(tx, found, act, said)
+                    return await self._confirm(tx, found, act, acts, said)
                 case "raise":
-                    return await self._raise(tx, found, act)
+                    return await self._raise(tx, found, act, acts)
                 case "lower":
                     return await self._lower(tx, found, act, acts, said)
                 case "answer":
@@ -109,72 +109,91 @@ class Desk:
                         "raise the case by.",
                     )
 
-    async def _confirm(self, tx: EmittingTransaction, found: Decided, act: Act, said: Said) -> Heard:
-        """A person agrees with the decision as it stands.
+    async def _confirm(
+        self, tx: EmittingTransaction, found: Decided, act: Act, acts: Sequence[Act], said: Said
+    ) -> Heard:
+        """A person agrees with the decision as it stands; it leaves the queue.
 
-        One that routes nobody is never closed by that where a child is possible: it goes to children's
-        services at once, as it would when its time is up (S8, S11). Without a child it may rest, with a
-        reason.
+        One that routes nobody is not closed by that where a child is possible: when its time is up it goes
+        to children's services all the same (S8, S11). Without a child it may rest, with a reason.
         """
         _needs_version(said)
-        if found.standing.state != "held":
-            await store.add_act(tx, found.case, replace(act, version=found.version))
-            await store.note_look(tx, found.case, act.who, act.at)
-            await record_act(tx, found.case, replace(act, version=found.version))
-            return _heard(act, found.version, found.standing.state)
-        if screening.child_possible(orjson.loads(found.receipt)):
-            decided = await self._handlers.decide_again(tx, found, replace(act, kind="unheld"))
-        else:
+        held = found.standing.state == "held"
+        if held and not screening.child_possible(orjson.loads(found.receipt)):
             _needs_reason(act)
-            decided = await self._handlers.decide_again(tx, found, act, settled=True)
-        assert decided is not None  # noqa: S101 (its state changed, so there is a version)
-        return _heard(act, decided.version, decided.standing.state)
+            decided = await self._handlers.decide_again(
+                tx, found, act, acts, why="person_decided", settled=True
+            )
+            return _heard(act, decided.version, decided.standing.state)
+        act = replace(act, version=found.version)
+        await store.add_act(tx, found.case, act)
+        await store.note_look(tx, found.case, act.who, act.at)
+        await record_act(tx, found.case, act)
+        return _heard(act, found.version, found.standing.state)
 
-    async def _raise(self, tx: EmittingTransaction, found: Decided, act: Act) -> Heard:
+    async def _raise(self, tx: EmittingTransaction, found: Decided, act: Act, acts: Sequence[Act]) -> Heard:
         """One person raises, with a reason (S14)."""
         _needs_reason(act)
-        _needs_aim(act)
+        if not act.said:
+            raise Refused(
+                422,
+                "To what",
+                "Say in `to` what should hold: child_level, victim_level, css_response or services.",
+                at="/to",
+            )
         why_not = screening.why_no_raise(orjson.loads(found.receipt)["result"], act.said)
-        decided = None if why_not else await self._handlers.decide_again(tx, found, act)
-        if decided is None:
-            raise Refused(409, "Nothing raised", why_not or "The case stands there already.")
+        if why_not:
+            raise Refused(409, "Nothing raised", why_not)
+        decided = await self._handlers.decide_again(tx, found, act, acts, why="person_decided")
+        if screening.why_no_raise(orjson.loads(decided.receipt)["result"], act.said) is None:
+            raise Refused(
+                409,
+                "Not raised so far",
+                "Nobody is known in this case whom that could be about: a child's level or service needs a "
+                "child. Ask the police to name the child.",
+            )
         return _heard(act, decided.version, decided.standing.state)
 
     async def _lower(
         self, tx: EmittingTransaction, found: Decided, act: Act, acts: Sequence[Act], said: Said
     ) -> Heard:
-        """Two persons of two agencies lower, each with a reason of their own (S14)."""
+        """Two persons of two agencies set aside what stood before, each with a reason of their own (S14).
+
+        The case then stands where the rules put it on the facts as they are, never below: earlier
+        results and people's raises go, and any new reason raises it again.
+        """
         _needs_version(said)
         _needs_reason(act)
-        _needs_aim(act)
         if act.agency is None:
             raise Refused(403, "No agency", "Lowering takes two agencies, and your key names none.")
-        why_not = screening.why_no_lowering(orjson.loads(found.receipt)["result"], act.said)
+        raises = [replace(one, standing="lapsed") for one in acts if one.kind == "raise"]
+        gone = {one.id for one in raises}
+        rest = [one for one in acts if one.id not in gone]
+        computed = self._handlers.compute_afresh(found, rest, act.at)
+        why_not = screening.why_no_lowering(orjson.loads(found.receipt)["result"], computed["result"], act.said)
         if why_not:
             raise Refused(409, "Nothing lowered", why_not)
-        waiting = [one for one in acts if one.kind == "lower" and one.standing == "waiting"]
-        if act.confirms is not None:
-            waiting = [one for one in waiting if one.id == act.confirms]
-            if not waiting:
-                raise Refused(409, "Nothing to confirm", "No proposal of that id waits on this case.")
-        if not waiting:
+        first = next((one for one in acts if one.kind == "lower" and one.standing == "waiting"), None)
+        if act.confirms is not None and (first is None or first.id != act.confirms):
+            raise Refused(409, "Nothing to confirm", "No proposal of that id waits on this case.")
+        if first is None:
             proposal = replace(act, standing="waiting")
             await store.add_act(tx, found.case, proposal)
             await record_act(tx, found.case, proposal)
             return _heard(proposal, found.version, found.standing.state)
-        first = waiting[0]
         why_not = screening.why_not_second(first, act)
         if why_not:
             raise Refused(409, "Not by the two of you", why_not)
-        version = found.version + 1
+        agreed = replace(first, standing="applied", version=found.version + 1)
         decided = await self._handlers.decide_again(
             tx,
             found,
             replace(act, confirms=first.id),
-            replacing=[replace(first, standing="applied", version=version)],
+            acts,
+            why="person_decided",
+            changed=[*raises, agreed],
+            afresh=True,
         )
-        if decided is None:
-            raise Refused(409, "Nothing lowered", "What the safeguards and the facts ask for stays as it is.")
         return _heard(act, decided.version, decided.standing.state)
 
     async def show(self, caller: Caller, case: str) -> dict[str, Any]:
@@ -216,16 +235,6 @@ def _needs_reason(act: Act) -> None:
         raise Refused(422, "Why", "Write your reason in `reason`.", at="/reason")
 
 
-def _needs_aim(act: Act) -> None:
-    if not act.said:
-        raise Refused(
-            422,
-            "To what",
-            "Say in `to` what should hold: child_level, victim_level, css_response or services.",
-            at="/to",
-        )
-
-
 def _heard(act: Act, version: int, state: str) -> Heard:
     return Heard(act.id, act.standing, version, state, _TOLD[act.standing])
 
@@ -256,7 +265,6 @@ def _shown(found: Decided, acts: Sequence[Act], versions: Sequence[Row], who: st
             "supersedes": found.supersedes,
             "receipt": orjson.Fragment(found.receipt),
             "people_decided": list(found.people),
-            "marked": list(found.marked),
         },
         "digest": found.digest,
         "review": {

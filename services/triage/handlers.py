@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final, Protocol
@@ -25,6 +25,7 @@ from shared.contracts.events import CaseDecided, IncidentEnriched
 from shared.contracts.history import History
 from shared.contracts.incident import Incident
 from shared.contracts.topics import DECIDED
+from shared.errors import Rejected
 from shared.outbox import EmittingTransaction
 from shared.stage import Event
 from shared.timers import clear_timer, set_timer
@@ -35,6 +36,7 @@ UNHELD: Final = "decide_unheld"
 DECISIONS = Counter("waymark_triage_decisions_total", "Versions decided", ["state"])
 UNCHANGED = Counter("waymark_triage_unchanged_total", "Events that changed nothing in a decision")
 STRAGGLERS = Counter("waymark_triage_stragglers_total", "Events of a revision older than the one decided")
+STILL_HELD = Counter("waymark_triage_still_held_total", "Cases held beyond their working day: nobody to tell")
 UNKNOWN_AREAS = Counter("waymark_triage_unknown_area_total", "Decisions by the default protocol: no area")
 
 _log = telemetry.logger()
@@ -121,11 +123,6 @@ class Handlers:
         found = (await store.load(tx, [case])).get(case)
         if found is None or found.standing.state != "held" or found.standing.held_until is None:
             return
-        receipt = orjson.loads(found.receipt)
-        if not screening.child_possible(receipt):
-            await audit.record(tx, who=screening.BY_ITSELF, act="still_held", case=case, version=found.version)
-            _log.warning("triage.still_held", case=case, held_by=found.standing.held_by)
-            return
         act = Act(
             id=f"unheld-{found.version}",
             kind="unheld",
@@ -135,53 +132,67 @@ class Handlers:
             looked_at=found.version,
             said={},
         )
-        await self.decide_again(tx, found, act, looked=False)
+        if screening.child_possible(orjson.loads(found.receipt)):
+            acts = (await store.load_acts(tx, [case])).get(case, [])
+            await self.decide_again(tx, found, act, acts, why="waited")
+        else:
+            await record_act(tx, case, act)
+            STILL_HELD.inc()
+            _log.warning("triage.still_held", case=case, held_by=found.standing.held_by)
 
     async def decide_again(
         self,
         tx: EmittingTransaction,
         found: Decided,
         act: Act,
+        acts: Sequence[Act],
         *,
-        looked: bool = True,
+        why: str,
+        changed: Sequence[Act] = (),
+        afresh: bool = False,
         settled: bool = False,
-        replacing: Iterable[Act] = (),
-    ) -> Decided | None:
-        """Decide a case anew because of `act`, which is kept, audited and told; None where nothing changes.
+    ) -> Decided:
+        """Decide a case anew because of `act`, which is kept, audited and told.
 
-        `replacing`: acts on record as they now stand (a proposal that has found its second).
+        `acts`: those on record. `changed`: those of them whose standing it changes, as they now stand.
+        `afresh`, `settled`: as in `decide_case`.
         """
         now = ledger.now()
         envelope = _envelopes.validate_json(found.event)
-        changed = {one.id: one for one in replacing}
-        acts = (await store.load_acts(tx, [found.case])).get(found.case, [])
-        acts = [changed.get(one.id, one) for one in acts]
         act = replace(act, version=found.version + 1)
+        standing = {one.id: one for one in changed}
         decided = self.decide_case(
             envelope,
             found.event,
             found,
-            [*acts, act],
+            [*(standing.get(one.id, one) for one in acts), act],
             as_of=act.at,
-            why="person_decided" if looked else "waited",
+            why=why,
             trace=found.trace,
+            looked_by=None if act.who == screening.BY_ITSELF else act.who,
+            afresh=afresh,
             settled=settled,
-            looked_by=act.who if looked else None,
         )
         if decided is None:
-            return None
+            raise Rejected("an act was to change a decision that stays the same")
         await store.save(tx, [decided])
         await store.add_act(tx, found.case, act)
-        for one in changed.values():
-            await store.apply_act(tx, found.case, one.id, decided.version)
+        for one in changed:
+            await store.note_standing(tx, found.case, one)
         await store.lapse_acts(tx, [found.case])
         await record_act(tx, found.case, act)
         await keep_waiting(tx, decided, found)
-        waited = ledger.add_wait(
-            envelope.ledger, "screening", envelope.ledger[-1].to if envelope.ledger else act.at, now
-        )
+        last = envelope.ledger[-1].to if envelope.ledger else act.at
+        waited = ledger.add_wait(envelope.ledger, "screening", last, now)
         emit(tx, decided, envelope, waited, started=now, lane="live")
         return decided
+
+    def compute_afresh(self, found: Decided, acts: Sequence[Act], as_of: datetime) -> Mapping[str, Any]:
+        """The receipt that the rules alone would give, with nothing that stood before and only these acts."""
+        body = _envelopes.validate_json(found.event).body
+        area = screening.governing_area(self._areas, body.incident, body.history)
+        people = screening.deciding(screening.applied(acts))
+        return self._decide(area, body.incident, body.history, as_of, None, people)
 
     def decide_case(
         self,
@@ -193,22 +204,27 @@ class Handlers:
         as_of: datetime,
         why: str,
         trace: str | None,
-        settled: bool = False,
         looked_by: str | None = None,
+        afresh: bool = False,
+        settled: bool = False,
     ) -> Decided | None:
-        """The case's next version; None where the same revision would be told the same again."""
+        """The case's next version; None where the same revision would be told the same again.
+
+        `afresh`: two persons set aside what stood before. `settled`: a person leaves it without recipient.
+        """
         body = envelope.body
         incident, history = body.incident, body.history
         area = screening.governing_area(self._areas, incident, history)
-        counting = screening.applied(acts)
+        holding = screening.applied(acts)
         previous = None if before is None else orjson.loads(before.receipt)
-        receipt = self._decide(area, incident, history, as_of, previous, [act.for_engine() for act in counting])
+        receipt = self._decide(
+            area, incident, history, as_of, None if afresh else previous, screening.deciding(holding)
+        )
         if before is not None and previous is not None and before.revision == body.revision and not settled:
             undated = _same_history(before, history, previous, receipt)
             if screening.same_substance(previous, receipt, same_history=undated):
                 return None
-        marked = screening.marks(area, history)
-        if screening.UNKNOWN_AREA in marked:
+        if not area.known:
             UNKNOWN_AREAS.inc()
             _log.warning("triage.unknown_area", case=envelope.case, force=incident.force, area=incident.area)
         standing = screening.stand(
@@ -238,10 +254,9 @@ class Handlers:
             why=why,
             family=body.family,
             as_of=as_of,
-            marked=marked,
             digest=f"sha256:{hashlib.sha256(written).hexdigest()}",
             receipt=written,
-            people=tuple(act.for_readers() for act in counting),
+            people=tuple(act.for_readers() for act in holding),
             event=raw,
             trace=trace,
             looked_by=looked_by,
@@ -277,7 +292,7 @@ async def record_act(tx: EmittingTransaction, case: str, act: Act) -> None:
         standing=act.standing,
         looked_at=act.looked_at,
         version=act.version,
-        **act.said,
+        to=dict(act.said),
     )
 
 
@@ -299,7 +314,6 @@ def emit(
         supersedes=decided.supersedes,
         receipt=orjson.loads(decided.receipt),
         people_decided=[dict(one) for one in decided.people],
-        marked=list(decided.marked),
     )
     tx.emit(
         DECIDED,

@@ -13,7 +13,7 @@ from typing import Any, Final, Literal
 
 from shared import vocabulary as v
 from shared.areas import Area, Areas
-from shared.contracts.base import write_moment
+from shared.contracts.base import read_moment, write_moment
 from shared.contracts.history import History
 from shared.contracts.incident import Incident
 
@@ -21,8 +21,6 @@ State = Literal["to_route", "held", "no_recipient_by_rule", "withdrawn"]
 ActKind = Literal["confirm", "raise", "lower", "unheld"]
 ActStanding = Literal["applied", "waiting", "lapsed"]
 
-UNKNOWN_AREA: Final = "unknown_area"
-HISTORY_UNAVAILABLE: Final = "history_unavailable"
 LADDERS: Final[dict[str, tuple[Any, ...]]] = {
     "child_level": v.CHILD_LEVELS,
     "victim_level": v.VICTIM_LEVELS,
@@ -51,15 +49,20 @@ class Act:
     version: int | None = None
 
     def for_engine(self) -> dict[str, Any]:
-        """The act as an input of the decision: the receipt holds its digest."""
+        """The act as an input of the decision, which the receipt holds by its digest.
+
+        The reason is in that digest; the receipt, which travels, says only that a person raised the case.
+        """
         return {
-            "act": self.id,
+            "act": "raise" if self.kind == "raise" else "confirm",
             "kind": self.kind,
+            "to": dict(self.said),
+            "because": f"A person{f' of {self.agency}' if self.agency else ''} raised it.",
+            "id": self.id,
             "by": self.who,
             "agency": self.agency,
             "at": write_moment(self.at),
             "reason": self.reason,
-            **self.said,
         }
 
     def for_readers(self) -> dict[str, Any]:
@@ -70,7 +73,7 @@ class Act:
             "by": self.who,
             "agency": self.agency,
             "at": write_moment(self.at),
-            **self.said,
+            "to": dict(self.said),
         }
 
 
@@ -133,16 +136,6 @@ def owner(area: Area, areas: Areas, force: str) -> str:
     return screening_team(of_force[0] if of_force else area.id)
 
 
-def marks(area: Area, history: History) -> tuple[str, ...]:
-    """What the decision had to do without: ops are told, and it is decided again when it is there."""
-    found = []
-    if not area.known:
-        found.append(UNKNOWN_AREA)
-    if history.status == "unavailable":
-        found.append(HISTORY_UNAVAILABLE)
-    return tuple(found)
-
-
 def child_possible(receipt: Mapping[str, Any]) -> bool:
     """Whether a child is known or possible: then a case that routes nobody cannot end there (S8, S11)."""
     possible = receipt["possible"]
@@ -176,8 +169,10 @@ def stand(
         could_route = bool(receipt["possible"]["services"]) or bool(receipt["consider"])
         if settled or not could_route:
             return Standing("no_recipient_by_rule")
-        until = before.held_until if before is not None and before.held_until is not None else day
-        return Standing("held", held_by, until, until, because or ("nobody_routed",))
+        said = review.get("waits_until")
+        since = before.held_until if before is not None else None
+        until = read_moment(said) if said else since or day
+        return Standing("held", held_by, until, None if looked else until, because or ("nobody_routed",))
     if looked or not review["needed"]:
         return Standing("to_route")
     waiting = before.waits_until if before is not None and before.state == "to_route" else None
@@ -197,6 +192,7 @@ def _undated(receipt: Mapping[str, Any], without_history: bool) -> dict[str, Any
     return {
         **receipt,
         "as_of": None,
+        "waited_since": None,
         "inputs": {name: value for name, value in receipt["inputs"].items() if name not in left_out},
         "routes": [{**route, "due": None} for route in receipt["routes"]],
     }
@@ -234,19 +230,21 @@ def why_no_raise(result: Mapping[str, Any], said: Mapping[str, Any]) -> str | No
     return "The case stands there already."
 
 
-def why_no_lowering(result: Mapping[str, Any], said: Mapping[str, Any]) -> str | None:
-    """Why `said` does not lower `result`, in a sentence; None where it does."""
-    if said.get("services"):
-        return "Services are not taken away one by one: say which level should hold instead."
-    lower = False
-    for ladder in LADDERS:
-        if ladder not in said:
-            continue
-        step = place(ladder, said[ladder]) - place(ladder, result.get(ladder))
-        if step > 0:
-            return f"{ladder} is below that: raise it by itself, one person may."
-        lower = lower or step < 0
-    return None if lower else "The case does not stand above that."
+def why_no_lowering(
+    result: Mapping[str, Any], computed: Mapping[str, Any], said: Mapping[str, Any]
+) -> str | None:
+    """Why `result` cannot be lowered to `computed`, what the rules alone say of the facts as they stand
+    now, or `said` asks for less than that; None where it can be lowered (S14)."""
+    less = any(
+        place(ladder, said[ladder]) < place(ladder, computed[ladder]) for ladder in said if ladder in LADDERS
+    )
+    if less:
+        return "The rules ask for more than that on the facts as they stand; no lowering goes below them."
+    if all(
+        computed[part] == result[part] for part in ("child_level", "victim_level", "css_response", "services")
+    ):
+        return "The rules ask for all of this on the facts as they stand: there is nothing to lower."
+    return None
 
 
 def why_not_second(first: Act, second: Act) -> str | None:
@@ -255,8 +253,6 @@ def why_not_second(first: Act, second: Act) -> str | None:
         return "Nobody confirms their own lowering: it takes a second person of another agency."
     if first.agency == second.agency:
         return "The second person has to be of another agency than the first."
-    if dict(first.said) != dict(second.said):
-        return "The two of you do not say the same level; talk to each other, and propose anew."
     return None
 
 
@@ -266,5 +262,5 @@ def applied(acts: Sequence[Act]) -> tuple[Act, ...]:
 
 
 def deciding(acts: Sequence[Act]) -> list[dict[str, Any]]:
-    """Of these the inputs of the next decision: agreeing with one changes none."""
-    return [act.for_engine() for act in acts if act.kind != "confirm"]
+    """Of these the inputs of the next decision: what was raised, and who set earlier results aside."""
+    return [act.for_engine() for act in acts if act.kind in ("raise", "lower")]

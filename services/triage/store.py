@@ -36,7 +36,6 @@ class Decided:
     why: str
     family: str | None
     as_of: datetime
-    marked: tuple[str, ...]
     digest: str
     receipt: bytes
     people: tuple[Mapping[str, Any], ...]
@@ -49,7 +48,7 @@ class Decided:
 _NEWEST = """
     SELECT c."case", c.revision, c.version, c.state, c.held_by, c.held_until, c.waits_until, c.waits_for,
            c.looked_by, c.looked_at, c.area, c.visible_to, c.child_level, c.victim_level, c.css_response,
-           d.supersedes, d.why, d.family, d.as_of, d.marked, d.digest, d.receipt, d.people, d.event, d.trace
+           d.supersedes, d.why, d.family, d.as_of, d.digest, d.receipt, d.people, d.event, d.trace
     FROM cases c JOIN decisions d ON d."case" = c."case" AND d.version = c.version
 """
 
@@ -86,7 +85,6 @@ def _decided(row: Row) -> Decided:
         why=row["why"],
         family=row["family"],
         as_of=row["as_of"],
-        marked=tuple(row["marked"]),
         digest=row["digest"],
         receipt=row["receipt"],
         people=tuple(row["people"]),
@@ -102,17 +100,17 @@ async def save(tx: Transaction, made: Sequence[Decided]) -> None:
     await tx.execute(
         """
         INSERT INTO decisions ("case", version, revision, supersedes, state, held_by, why, family, as_of,
-                               marked, digest, receipt, people, event, trace)
+                               digest, receipt, people, event, trace)
         SELECT "case", version, revision, supersedes, state, held_by, why, family, as_of,
-               string_to_array(marked, E'\\n'), digest, receipt, CAST(people AS jsonb), event, trace
+               digest, receipt, CAST(people AS jsonb), event, trace
         FROM unnest(
             CAST(:cases AS text[]), CAST(:versions AS int[]), CAST(:revisions AS bigint[]),
             CAST(:supersedes AS int[]), CAST(:states AS text[]), CAST(:held_by AS text[]),
             CAST(:whys AS text[]), CAST(:families AS text[]), CAST(:as_of AS timestamptz[]),
-            CAST(:marked AS text[]), CAST(:digests AS text[]), CAST(:receipts AS bytea[]),
+            CAST(:digests AS text[]), CAST(:receipts AS bytea[]),
             CAST(:people AS text[]), CAST(:events AS bytea[]), CAST(:traces AS text[])
         ) AS t("case", version, revision, supersedes, state, held_by, why, family, as_of,
-               marked, digest, receipt, people, event, trace)
+               digest, receipt, people, event, trace)
         """,
         cases=[one.case for one in made],
         versions=[one.version for one in made],
@@ -123,7 +121,6 @@ async def save(tx: Transaction, made: Sequence[Decided]) -> None:
         whys=[one.why for one in made],
         families=[one.family for one in made],
         as_of=[one.as_of for one in made],
-        marked=[_BETWEEN.join(one.marked) for one in made],
         digests=[one.digest for one in made],
         receipts=[one.receipt for one in made],
         people=[orjson.dumps(one.people).decode() if one.people else "[]" for one in made],
@@ -237,13 +234,16 @@ async def add_act(tx: Transaction, case: str, act: Act) -> None:
     )
 
 
-async def apply_act(tx: Transaction, case: str, act: str, version: int) -> None:
-    """An act that waited counts from `version` on."""
+async def note_standing(tx: Transaction, case: str, act: Act) -> None:
+    """How an act on record stands now: a proposal that found its second, a raise that was set aside."""
     await tx.execute(
-        """UPDATE acts SET standing = 'applied', version = :version WHERE "case" = :case AND act = :act""",
+        """
+        UPDATE acts SET standing = :standing, version = :version WHERE "case" = :case AND act = :act
+        """,
         case=case,
-        act=act,
-        version=version,
+        act=act.id,
+        standing=act.standing,
+        version=act.version,
     )
 
 
@@ -262,7 +262,7 @@ async def versions(tx: Transaction, case: str) -> list[Row]:
     """Every version of a case, oldest first, without what it was decided on."""
     return await tx.rows(
         """
-        SELECT version, revision, supersedes, state, held_by, why, as_of, decided_at, marked, digest
+        SELECT version, revision, supersedes, state, held_by, why, as_of, decided_at, digest
         FROM decisions WHERE "case" = :case ORDER BY version
         """,
         case=case,

@@ -131,6 +131,3 @@ class Decision(Contract):
     """The receipt as canonical data; `Receipt` describes it. Kept as data so that it stays byte for
     byte what was decided, whatever the reader's version of the contract."""
     people_decided: Annotated[list[dict[str, Any]], OPERATIONAL] = []
-    marked: Annotated[list[str], OPERATIONAL] = []
-    """What the decision had to do without: `unknown_area` (the default safe protocol decided),
-    `history_unavailable` (decided on the incident alone, and again when history is back)."""

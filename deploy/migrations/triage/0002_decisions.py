@@ -41,7 +41,6 @@ _STATEMENTS = (
         family text,
         as_of timestamptz NOT NULL,
         decided_at timestamptz NOT NULL DEFAULT clock_timestamp(),
-        marked text[] NOT NULL DEFAULT '{}',
         digest text NOT NULL,
         receipt bytea NOT NULL,
         people jsonb NOT NULL DEFAULT '[]',

@@ -1,0 +1,27 @@
+"""What delivery is told at the door."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import Field
+
+from shared.settings import ServiceSettings
+
+
+class Settings(ServiceSettings):
+    """Settings of delivery, from `WAYMARK_...` in the environment."""
+
+    recipients: Path = Field(Path("deploy/recipients"), description="folder of recipient files")
+    allow_loopback: bool = Field(
+        False,
+        description="development: webhooks may go to this machine without TLS, and one whose secret is not "
+        "set is left out where its recipient has another channel",
+    )
+    per_recipient: int = Field(8, ge=1, le=256, description="requests under way to one recipient at once")
+    at_once: int = Field(512, ge=1, le=10_000, description="requests under way to all recipients at once")
+    attempt_s: float = Field(10, gt=0, le=20, description="how long one attempt may take")
+    record_every_ms: int = Field(
+        25, ge=0, le=1000, description="how long results are gathered before they are stored"
+    )
+    poll_s: float = Field(1.0, gt=0, le=60, description="how often the table is asked for what is due")

@@ -8,9 +8,10 @@ are those of `shared/contracts/events.py`; a test holds the two together.
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, Final, Generic, TypedDict, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+from typing_extensions import TypedDict
 
 from shared.contracts.topics import DEAD_LETTERS, DECIDED, ENRICHED, INCIDENTS, OUTCOMES, Topic
 

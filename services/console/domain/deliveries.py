@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-RECEIVED: Final = frozenset({"received", "opened", "accepted", "rejected", "decided"})
+RECEIVED: Final = frozenset({"received"})
 """States of a delivery whose deadline is met: the recipient has it (design.md, promise 10)."""
 
-ENDED: Final = RECEIVED | {"superseded", "withdrawn", "stopped", "cancelled"}
-"""States in which no deadline runs any more."""
+ENDED: Final = RECEIVED | {"superseded", "test_withheld"}
+"""States in which no deadline runs any more. One that is held for a person still has to be received."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,7 @@ class Delivery:
     breached: bool = False
 
     @property
-    def open(self) -> bool:
+    def running(self) -> bool:
         """Whether its deadline still runs. A state that the console does not know counts as open."""
         return self.state not in ENDED
 
@@ -42,9 +42,9 @@ class Deadlines:
 
 def sum_up(deliveries: Sequence[Delivery]) -> Deadlines:
     """The deadlines of a case's deliveries together."""
-    running = [one for one in deliveries if one.open]
-    with_due = [(one.due, one.service) for one in running if one.due is not None]
+    open_ones = [one for one in deliveries if one.running]
+    with_due = [(one.due, one.service) for one in open_ones if one.due is not None]
     due, service = min(with_due) if with_due else (None, None)
     return Deadlines(
-        open=len(running), due=due, service=service, breached=sum(one.breached for one in deliveries)
+        open=len(open_ones), due=due, service=service, breached=sum(one.breached for one in deliveries)
     )

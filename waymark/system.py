@@ -19,7 +19,6 @@ from typing import Any, Final
 
 import aiohttp
 import orjson
-import yaml
 
 from deploy.local import LocalRuntime, LocalSettings, Parts, PartStatus, RuntimeTrouble
 from deploy.local import ports as local_ports
@@ -29,6 +28,7 @@ from shared.areas import load_areas
 from shared.kafka import make_topics
 from shared.keys import Role
 from waymark.access import make_keys
+from waymark.recipients import described_in
 
 STATUS_FILE: Final = "status.json"
 KEYS_FILE: Final = "keys.json"
@@ -121,6 +121,11 @@ class System:
                 )
                 (self.plan.data / STATUS_FILE).unlink(missing_ok=True)
 
+    async def stop_services(self) -> None:
+        """Stop the five services and leave broker and database up (the benchmark's baselines need them)."""
+        self._stopping = True
+        await asyncio.gather(*(asyncio.to_thread(one.child.stop) for one in self.services.values()))
+
     def url(self, service: str) -> str:
         """Where a service answers."""
         return f"http://127.0.0.1:{self._ports[service]}"
@@ -152,7 +157,7 @@ class System:
             *({"role": "council", "source": f"{name}-css"} for name in names),
             *(
                 {"role": "recipient", "recipient": recipient}
-                for recipient in recipients_in(self.plan.recipients)
+                for recipient in (one["id"] for one in described_in(self.plan.recipients))
             ),
             {"role": "ops", "person": "ops"},
             {"role": "person", "person": "screener-police", "agency": "police", "areas": names},
@@ -261,13 +266,3 @@ async def health_of(http: aiohttp.ClientSession, url: str) -> dict[str, Any]:
             return dict(await response.json())
     except (aiohttp.ClientError, OSError, TimeoutError, ValueError):
         return {"status": "down", "parts": {"process": "down"}}
-
-
-def recipients_in(folder: Path) -> list[str]:
-    """The ids of the recipients described in `folder`."""
-    found: list[str] = []
-    for path in sorted(folder.glob("*.yaml")):
-        described = yaml.safe_load(path.read_text())
-        entries = described if isinstance(described, list) else described.get("recipients", [described])
-        found += [entry["id"] for entry in entries]
-    return found

@@ -151,7 +151,7 @@ def _receipt(event: Mapping[str, Any]) -> Any:
 
 def _modest_level_high_response(event: Mapping[str, Any]) -> bool:
     level = event["body"]["incident"].get("risk", {}).get("level")
-    return level == "standard" and _receipt(event)["result"]["css_response"] == "section_47"
+    return bool(level == "standard" and _receipt(event)["result"]["css_response"] == "section_47")
 
 
 def _asks(event: Mapping[str, Any]) -> bool:
@@ -188,9 +188,8 @@ def show(document: Mapping[str, Any], console: Console) -> None:
     asked = ", ".join(f"{fact} ({count})" for fact, count in list(document["asked_of_police"].items())[:8])
     console.print(f"Asked back of the police: {asked or 'nothing'}")
     console.print(
-        f"A person looks at {document['reviewed_by_a_person']} cases; {document['redecided']} were decided again"
-        " on late knowledge; deadlines breached: "
-        f"{document['breached']}"
+        f"A person looks at {document['reviewed_by_a_person']} cases; {document['redecided']} were decided"
+        f" again on late knowledge; deadlines breached: {document['breached']}"
     )
     for case in document["worth_reading"]:
         _show_case(case, console)

@@ -1,0 +1,89 @@
+"""The commands under `waymark bench`."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table
+
+from deploy.local import default_data_dir
+from waymark import terminal
+from waymark.bench.pipeline import Options, bench_pipeline
+from waymark.terminal import DataOption, JsonOption
+
+app = typer.Typer(no_args_is_help=True, help="Measure, with the baselines in the same run; prints JSON.")
+
+
+@app.callback()
+def bench() -> None:
+    """Measure, with the baselines in the same run; prints JSON."""
+
+
+@app.command()
+def pipeline(
+    seconds: Annotated[float, typer.Option(min=1, help="How long each rate is held.")] = 10,
+    repeats: Annotated[int, typer.Option(min=1, help="How often 100 a second is measured.")] = 5,
+    rising: Annotated[str, typer.Option(help="The rates to climb, until one is not kept up.")] = (
+        "150,200,250,300,350,400,450,500,600"
+    ),
+    baselines: Annotated[bool, typer.Option(help="Measure the baselines too.")] = True,
+    data: DataOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """From the POST to the first delivery attempt: latency at 20 and 100 a second, then how far it goes.
+
+    Takes about six minutes on two cores. Example: waymark bench pipeline --json > pipeline.json
+    """
+    place = data or _fresh_place()
+    options = Options(
+        place,
+        seconds=seconds,
+        repeats=repeats,
+        baselines=baselines,
+        rising=[float(rate) for rate in rising.split(",") if rate],
+    )
+    try:
+        document = asyncio.run(
+            bench_pipeline(options, lambda line: terminal.errors.print(f"[dim]{line}[/]", soft_wrap=True))
+        )
+    finally:
+        if data is None:
+            shutil.rmtree(place, ignore_errors=True)
+    if as_json:
+        terminal.print_json(document)
+    else:
+        _show(document)
+    if document["unaccounted"]:
+        raise typer.Exit(1)
+
+
+def _fresh_place() -> Path:
+    home = default_data_dir("bench")
+    home.mkdir(parents=True, exist_ok=True)
+    return Path(tempfile.mkdtemp(prefix="run-", dir=home))
+
+
+def _show(document: dict[str, Any]) -> None:
+    table = Table(title="Per rate, in milliseconds", title_justify="left")
+    for column in ("a second", "accept p50", "p99", "first attempt p50", "p99", "p99.9", "kept up"):
+        table.add_column(column, justify="right")
+    kept = {f"{run['rate']:g}": run["kept_up"] for run in document["runs"]}
+    for rate, accept in document["accept_ms"].items():
+        whole = document["end_to_end_ms"][rate]
+        table.add_row(
+            rate,
+            *(f"{accept[p]:.1f}" for p in ("p50", "p99")),
+            *(f"{whole[p]:.1f}" for p in ("p50", "p99", "p99.9")),
+            "yes" if kept[rate] else "no",
+        )
+    terminal.out.print(table)
+    cpu = ", ".join(f"{name} {ms:.2f}" for name, ms in document["cpu_ms_per_incident"].items())
+    terminal.out.print(f"sustained {document['sustained_per_s']:g} a second; CPU ms per incident: {cpu}")
+    for name, ratio in document["ratios"].items():
+        terminal.out.print(f"{name.replace('_', ' ')}: {ratio}")
+    terminal.out.print(f"unaccounted: {document['unaccounted']}")

@@ -9,7 +9,7 @@ after two seconds are leased by any copy of the service and sent again. Doubles 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -64,7 +64,18 @@ class EmittingTransaction(Transaction):
         super().__init__(base._connection)
         self._service = service
         self._emissions: list[Emission] = []
+        self._afterwards: list[Callable[[], None]] = []
         self.stored: list[Stored] = []
+
+    def when_committed(self, act: Callable[[], None]) -> None:
+        """Call `act` once this transaction has committed, and not if it never does."""
+        self._afterwards.append(act)
+
+    def committed(self) -> None:
+        """Called once, after the commit."""
+        afterwards, self._afterwards = self._afterwards, []
+        for act in afterwards:
+            act()
 
     def emit(
         self,
@@ -184,6 +195,7 @@ class Outbox:
             tx = EmittingTransaction(base, self.database.service)
             yield tx
             await tx.store_emissions()
+        tx.committed()
         if publish and tx.stored:
             self._in_background(tx.stored)
 

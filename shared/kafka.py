@@ -236,14 +236,17 @@ async def group_offsets(bootstrap: str, group: str) -> dict[tuple[str, int], int
 
 async def end_offsets(bootstrap: str, topics: Sequence[Topic]) -> dict[tuple[str, int], int]:
     """The offset after the last record, per (topic lane, partition)."""
+    lanes = [lane for topic in topics for lane in topic.lanes]
+    async with admin(bootstrap) as described:
+        found = await described.describe_topics(lanes)
+    partitions = [
+        TopicPartition(topic["topic"], partition["partition"])
+        for topic in found
+        for partition in topic["partitions"]
+    ]
     client = AIOKafkaConsumer(bootstrap_servers=bootstrap, request_timeout_ms=10_000)
     try:
         await client.start()
-        lanes = [lane for topic in topics for lane in topic.lanes]
-        await client.topics()
-        partitions = [
-            TopicPartition(lane, number) for lane in lanes for number in client.partitions_for_topic(lane) or ()
-        ]
         ends = await client.end_offsets(partitions) if partitions else {}
         return {(tp.topic, tp.partition): offset for tp, offset in ends.items()}
     except (KafkaError, OSError) as error:

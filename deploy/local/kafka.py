@@ -28,7 +28,7 @@ from .child import Order, server_environment
 from .jars import prepare_jars
 from .java import Java, find_java
 from .part import Part, Say
-from .trouble import RuntimeTrouble, explain_os_error
+from .trouble import RuntimeTrouble, disk_full, explain_os_error, ran_out_of_space
 
 Purpose = Literal["work", "bench"]
 TRIES_FOR_A_PORT = 5
@@ -153,12 +153,12 @@ class Kafka(Part):
             else:
                 self._served = True
                 return
-        raise ports.taken(self.port, "for Kafka")
+        raise ports.taken(self.port, "Kafka")
 
     def _replace_lost_port(self) -> None:
         if not ports.is_free(self.port) and (self.options.port or self._served):
             # Clients know this port, so another one would not help them.
-            raise ports.taken(self.port, "for Kafka")
+            raise ports.taken(self.port, "Kafka")
         self._choose_ports((self.port, 0))
         self._write_settings()
 
@@ -182,11 +182,8 @@ class Kafka(Part):
             ports.is_free(self.port) and ports.is_free(self._controller_port)
         ):
             return PortLost("")
-        if "No space left on device" in said:
-            return RuntimeTrouble(
-                f"Kafka stopped because the disk that holds {self.place} is full. Free some space, or give"
-                " a directory on another disk with --data."
-            )
+        if ran_out_of_space(said, self.place):
+            return disk_full(f"starting Kafka in {self.place}")
         if "OutOfMemoryError" in said or "Could not reserve enough space" in said:
             return RuntimeTrouble(
                 f"Kafka stopped because this machine has too little memory for it (it needs about"
@@ -206,7 +203,7 @@ class Kafka(Part):
 
     def _choose_ports(self, last: tuple[int, int]) -> None:
         if self.options.port:
-            ports.require_free(self.options.port, "for Kafka")
+            ports.require_free(self.options.port, "Kafka")
             self.port = self.options.port
         else:
             self.port = last[0] if last[0] and ports.is_free(last[0]) else ports.choose()
@@ -239,11 +236,8 @@ class Kafka(Part):
             timeout=self.start_s,
         )
         if done.returncode != 0:
-            if "No space left on device" in done.stderr:
-                raise RuntimeTrouble(
-                    f"The disk is full: preparing Kafka's data under {self.place} failed. Free some space,"
-                    " or give a directory on another disk with --data."
-                )
+            if ran_out_of_space(done.stderr, self.place):
+                raise disk_full(f"preparing Kafka's data under {self.place}")
             reason = done.stderr.strip().splitlines()
             raise RuntimeTrouble(
                 f"Kafka's data directory under {self.place} could not be prepared:"

@@ -42,15 +42,15 @@ def choose(*, but: frozenset[int] = frozenset()) -> int:
 
 
 def require_free(port: int, what: str) -> None:
-    """Check a port that was asked for by number. Raises RuntimeTrouble when it is taken."""
+    """Check a port that `what` (Kafka) was given by number. Raises RuntimeTrouble when it is taken."""
     if not is_free(port):
         raise taken(port, what)
 
 
 def taken(port: int, what: str) -> RuntimeTrouble:
     return RuntimeTrouble(
-        f"Port {port}, asked for {what}, is taken by {holder(port)}."
-        " Stop that, or ask for another port, or for none and one is chosen."
+        f"Port {port}, which {what} was to have, is taken by {holder(port)}. Stop that, or name another"
+        " port, or name none and one is chosen."
     )
 
 

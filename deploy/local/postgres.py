@@ -31,7 +31,7 @@ from .account import Account, account_for_server, reachable_place, runnable_prog
 from .child import Order, server_environment
 from .datadir import is_root
 from .part import Part, Say
-from .trouble import RuntimeTrouble, explain_os_error
+from .trouble import RuntimeTrouble, disk_full, explain_os_error, ran_out_of_space
 
 PORT = 5432  # only part of the socket's name
 DATABASE = "waymark"
@@ -168,11 +168,8 @@ class Postgres(Part):
 
     def why_it_ended(self) -> RuntimeTrouble:
         said = self.said()
-        if "No space left on device" in said:
-            return RuntimeTrouble(
-                f"PostgreSQL stopped because the disk that holds {self.place} is full. Free some space, or"
-                " give a directory on another disk with --data."
-            )
+        if ran_out_of_space(said, self.place):
+            return disk_full(f"starting PostgreSQL in {self.place}")
         if "still in use" in said or "is another postmaster" in said:
             return OrphansLeft(
                 f"Processes of an earlier PostgreSQL still use {self.data} and do not end. Stop them"
@@ -208,11 +205,8 @@ class Postgres(Part):
             extra_groups=[] if self._account else None,
         )
         if done.returncode != 0:
-            if "No space left on device" in done.stderr:
-                raise RuntimeTrouble(
-                    f"The disk is full: preparing the database under {self.place} failed. Free some space,"
-                    " or give a directory on another disk with --data."
-                )
+            if ran_out_of_space(done.stderr, self.place):
+                raise disk_full(f"preparing the database under {self.place}")
             raise RuntimeTrouble(
                 f"The database could not be prepared under {self.place}: {done.stderr.strip()[-400:]}"
             )

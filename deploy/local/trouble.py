@@ -35,14 +35,22 @@ def require_space(directory: Path, megabytes: int) -> None:
         )
 
 
+def ran_out_of_space(said: str, directory: Path) -> bool:
+    """Whether a server that ended and `said` this met a full disk; a log on that disk may say nothing."""
+    return "No space left on device" in said or shutil.disk_usage(directory).free < 5 * MEGABYTE
+
+
+def disk_full(doing: str) -> RuntimeTrouble:
+    return RuntimeTrouble(
+        f"The disk is full: {doing} failed. Free some space, or give a directory on another disk with --data."
+    )
+
+
 def explain_os_error(error: OSError, doing: str) -> RuntimeTrouble:
     """Turn an error of the operating system, met while `doing` something, into a sentence."""
     where = f" ({error.filename})" if error.filename else ""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return RuntimeTrouble(
-            f"The disk is full: {doing} failed{where}. Free some space, or give a directory on another"
-            " disk with --data."
-        )
+        return disk_full(f"{doing}{where}")
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         return RuntimeTrouble(
             f"This user may not write there: {doing} failed{where}: {error.strerror}."

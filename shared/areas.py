@@ -66,6 +66,8 @@ class Area:
     _closes: time = field(init=False, repr=False, compare=False)
     _opens: time = field(init=False, repr=False, compare=False)
     digest: str = field(init=False, compare=False)
+    _seen: dict[tuple[date, int], datetime] = field(default_factory=dict, repr=False, compare=False)
+    """Closings already worked out, by day and number of working days."""
 
     def __post_init__(self) -> None:
         calendar = self.rules.calendar
@@ -106,11 +108,16 @@ class Area:
     def working_days_after(self, moment: datetime, days: int) -> datetime:
         """Office closing on the `days`-th working day after the day of `moment` (design.md, promise 10)."""
         day = self.local_day(moment)
-        while days > 0:
-            day += timedelta(days=1)
-            if self.is_working_day(day):
-                days -= 1
-        return self._at(day, self._closes)
+        key = (day, days)
+        if key not in self._seen:
+            if len(self._seen) > 4096:
+                self._seen.clear()
+            while days > 0:
+                day += timedelta(days=1)
+                if self.is_working_day(day):
+                    days -= 1
+            self._seen[key] = self._at(day, self._closes)
+        return self._seen[key]
 
     def next_school_day(self, moment: datetime, at: time) -> datetime:
         """The first school day's `at` that is still to come: today's, where school has not begun."""

@@ -34,7 +34,7 @@ class Case:
     children: tuple[tuple[Member, Facts], ...]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class JudgedChild:
     """A child with its facts and the rules about it that hold, or could."""
 
@@ -53,11 +53,10 @@ class Judged:
     holding: tuple[Rule, ...]
     open: tuple[Rule, ...]
     children: tuple[JudgedChild, ...]
-
-    @property
-    def sure_children(self) -> tuple[JudgedChild, ...]:
-        """Those known to exist."""
-        return tuple(child for child in self.children if child.member.sure)
+    sure_children: tuple[JudgedChild, ...]
+    """Those known to exist."""
+    given: tuple[Rule, ...]
+    """The rules that hold, once each, without those that another one stands for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +127,18 @@ def judge(book: RuleBook, case: Case) -> Judged:
         together = facts | own
         child_holding, child_open = _try(book.child_rules, together)
         children.append(JudgedChild(member, together, child_holding, child_open))
-    return Judged(book, case, holding, open_, tuple(children))
+    sure = tuple(child for child in children if child.member.hinges_on is None)
+    return Judged(book, case, holding, open_, tuple(children), sure, _given(holding, sure))
+
+
+def _given(of_case: Sequence[Rule], children: Iterable[JudgedChild]) -> tuple[Rule, ...]:
+    found: dict[str, Rule] = {}
+    for holding in (of_case, *(child.holding for child in children)):
+        refs = {rule.ref for rule in holding}
+        for rule in holding:
+            if not rule.covered_by or refs.isdisjoint(rule.covered_by):
+                found[rule.ref] = rule
+    return tuple(found.values())
 
 
 def _try(rules: Iterable[Rule], facts: Facts) -> tuple[tuple[Rule, ...], tuple[Rule, ...]]:
@@ -156,41 +166,52 @@ def as_it_could_be(judged: Judged, acts: Sequence[Rule] = ()) -> Summary:
 
 def sum_up(book: RuleBook, of_case: Sequence[Rule], of_children: Sequence[Sequence[Rule]]) -> Summary:
     """What the rules come to: `of_case` hold for the family, each entry of `of_children` for one child."""
+    levels_mean = book.protocol.levels
     baseline = book.protocol.baseline
     level = baseline.child_level if baseline else 0
     css = baseline.css_response if baseline else 0
     victim = 0
-    level_step = css_step = False
+    step: str | None = None
     services: set[str] = set()
     child_services: set[str] = set()
     handling: set[str] = set()
     consider: set[str] = set()
     for rule in of_case:
-        level = max(level, rule.child_level)
-        css = max(css, rule.css_response)
-        victim = max(victim, rule.victim_level)
-        services.update(rule.other_routes)
-        child_services.update(rule.child_routes)
-        handling.update(rule.handling)
-        consider.update(rule.consider)
-        level_step = level_step or rule.step_up == "child_level"
-        css_step = css_step or rule.step_up == "css_response"
-    scale = min(level + level_step, TOP_LEVEL)
+        if rule.child_level > level:
+            level = rule.child_level
+        if rule.css_response > css:
+            css = rule.css_response
+        if rule.victim_level > victim:
+            victim = rule.victim_level
+        if rule.routes:
+            services.update(rule.other_routes)
+            child_services.update(rule.child_routes)
+        if rule.handling:
+            handling.update(rule.handling)
+        if rule.consider:
+            consider.update(rule.consider)
+        if rule.step_up:
+            step = rule.step_up
+    scale = min(level + (step == "child_level"), TOP_LEVEL)
     levels: list[tuple[int, int]] = []
     for rules in of_children:
-        own_level, own_css, own_step, own_css_step = level, css, level_step, css_step
+        own_level, own_css, own_step = level, css, step
         for rule in rules:
-            own_level = max(own_level, rule.child_level)
-            own_css = max(own_css, rule.css_response)
-            victim = max(victim, rule.victim_level)
+            if rule.child_level > own_level:
+                own_level = rule.child_level
+            if rule.css_response > own_css:
+                own_css = rule.css_response
+            if rule.victim_level > victim:
+                victim = rule.victim_level
             services.update(rule.routes)
             handling.update(rule.handling)
             consider.update(rule.consider)
-            own_step = own_step or rule.step_up == "child_level"
-            own_css_step = own_css_step or rule.step_up == "css_response"
-        own_level = min(own_level + own_step, TOP_LEVEL)
-        own_css = min(own_css + own_css_step, TOP_RESPONSE)
-        meaning = book.protocol.levels.get(own_level)
+            own_step = own_step or rule.step_up
+        if own_step == "child_level":
+            own_level = min(own_level + 1, TOP_LEVEL)
+        elif own_step:
+            own_css = min(own_css + 1, TOP_RESPONSE)
+        meaning = levels_mean.get(own_level)
         if meaning is not None:
             own_css = max(own_css, meaning.css_response)
             services.update(meaning.routes)

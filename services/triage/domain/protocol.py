@@ -53,9 +53,9 @@ class Meaning:
     source: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Rule:
-    """One rule. Levels are places on their ladders; `ref` is `protocol/version#rule`.
+    """One rule, equal to itself alone. Levels are places on their ladders; `ref`: `protocol/version#rule`.
 
     `holds`: its condition's outcome, YES for a rule without one. `covered_by`: rules that say the same and
     more; where one of them fires, this one is not given as a reason.
@@ -78,6 +78,8 @@ class Rule:
     at_least: Mapping[str, Any]
     child_routes: tuple[str, ...]
     other_routes: tuple[str, ...]
+    shown: Mapping[str, Any]
+    """What every reason that gives this rule says, the facts aside."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,16 +100,13 @@ class Protocol:
     never_lower: Rule | None
     after_waiting: Rule | None
     digest: str
+    ref: str
+    """`id/version`."""
 
     @property
     def rules(self) -> tuple[Rule, ...]:
         """Every rule that decides."""
         return self.case_rules + self.child_rules
-
-    @property
-    def ref(self) -> str:
-        """`id/version`."""
-        return f"{self.id}/{self.version}"
 
 
 def build_protocol(document: Mapping[str, Any], digest: str) -> Protocol:
@@ -148,6 +147,7 @@ def build_protocol(document: Mapping[str, Any], digest: str) -> Protocol:
         never_lower=_special(document.get("never_lower"), ref),
         after_waiting=_special(document.get("after_waiting"), ref),
         digest=digest,
+        ref=ref,
     )
 
 
@@ -217,7 +217,19 @@ def make_rule(said: Mapping[str, Any], ref: str, condition: Condition | None = N
         at_least=at_least,
         child_routes=tuple(service for service in routes if service in CHILD_SERVICES),
         other_routes=tuple(service for service in routes if service not in CHILD_SERVICES),
+        shown=_shown(said, ref, at_least, routes),
     )
+
+
+def _shown(
+    said: Mapping[str, Any], ref: str, at_least: Mapping[str, Any], routes: tuple[str, ...]
+) -> Mapping[str, Any]:
+    shown: dict[str, Any] = {"rule": ref, "at_least": dict(at_least), "routes": list(routes)}
+    if said.get("step_up"):
+        shown["step_up"] = said["step_up"]
+    if said.get("handling"):
+        shown["handling"] = list(said["handling"])
+    return shown | {"facts": {}, "because": said["because"], "source": said["source"]}
 
 
 def _always(facts: Facts) -> int:

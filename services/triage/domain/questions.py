@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from services.triage.domain.conditions import hangs_on
-from services.triage.domain.engine import Judged, JudgedChild, Summary, sum_up
+from services.triage.domain.engine import TOP_LEVEL, TOP_RESPONSE, Judged, JudgedChild, Summary, sum_up
 from services.triage.domain.facts import INQUIRIES
 from services.triage.domain.protocol import Rule
 from services.triage.domain.values import YES, Facts, Value
@@ -53,8 +53,12 @@ _Open = list[tuple[Rule, JudgedChild | None]]
 def _waiting(judged: Judged, result: Summary) -> dict[str, _Open]:
     """The open rules that each question would settle; rules that could add nothing are passed over."""
     waiting: dict[str, _Open] = {}
+    lowest = (
+        min((level for level, _ in result.levels), default=result.scale),
+        min((css for _, css in result.levels), default=TOP_RESPONSE),
+    )
     for rule in judged.open:
-        if _could_add(rule, result):
+        if _could_add(rule, result, *lowest):
             for ask in _asks(rule, judged.case.facts):
                 waiting.setdefault(ask, []).append((rule, None))
     for child in judged.children:
@@ -62,7 +66,7 @@ def _waiting(judged: Judged, result: Summary) -> dict[str, _Open]:
         if hinge is not None:
             waiting.setdefault(hinge, [])
         for rule in child.open:
-            if hinge is not None or _could_add(rule, result):
+            if hinge is not None or _could_add(rule, result, *lowest):
                 for ask in _asks(rule, child.facts):
                     waiting.setdefault(ask, []).append((rule, child))
     return waiting
@@ -76,17 +80,16 @@ def _asks(rule: Rule, facts: Facts) -> Iterator[str]:
     yield from sorted({ask for name in names if (ask := facts[name].ask) is not None})
 
 
-def _could_add(rule: Rule, result: Summary) -> bool:
-    lowest_level = min((level for level, _ in result.levels), default=result.scale)
-    lowest_css = min((css for _, css in result.levels), default=v.CSS_RESPONSES.index("section_47"))
+def _could_add(rule: Rule, result: Summary, lowest_level: int, lowest_css: int) -> bool:
+    """Whether the rule asks for anything that the result has not got; `lowest`: of any child."""
     return (
         rule.child_level > lowest_level
         or rule.victim_level > result.victim_level
         or rule.css_response > lowest_css
-        or (rule.step_up is not None and (lowest_level < 4 or lowest_css < 5))
-        or not result.services.issuperset(rule.routes)
-        or not result.handling.issuperset(rule.handling)
-        or not (result.consider | result.services).issuperset(rule.consider)
+        or (rule.step_up is not None and (lowest_level < TOP_LEVEL or lowest_css < TOP_RESPONSE))
+        or (bool(rule.routes) and not result.services.issuperset(rule.routes))
+        or (bool(rule.handling) and not result.handling.issuperset(rule.handling))
+        or (bool(rule.consider) and not (result.consider | result.services).issuperset(rule.consider))
     )
 
 

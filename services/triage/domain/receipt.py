@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from services.triage.domain.conditions import show, stood_on
+from services.triage.domain.conditions import Test, show, stood_on
 from services.triage.domain.engine import (
     Case,
     Judged,
@@ -25,7 +25,7 @@ from services.triage.domain.previous import keep_previous, send_after_waiting
 from services.triage.domain.protocol import Protocol, Rule, make_rule, rule_book
 from services.triage.domain.questions import Question, find_questions
 from services.triage.domain.review import find_review
-from services.triage.domain.routing import Router, consider, given, meanings
+from services.triage.domain.routing import Router, consider, meanings
 from services.triage.domain.values import YES, Facts, Value, riskier
 from shared import vocabulary as v
 from shared.areas import Area
@@ -61,7 +61,8 @@ class Receipt:
     @property
     def waits_until(self) -> str | None:
         """Until when a case that routes nobody waits for an answer or a person; None where it does not."""
-        return self.body["review"].get("waits_until")
+        until: str | None = self.body["review"].get("waits_until")
+        return until
 
     @property
     def state(self) -> str:
@@ -110,7 +111,7 @@ def decide(
         "as_of": write_moment(as_of),
         "inputs": {
             "incident": _incident_digest(incident),
-            "history": None if history is None else digest(history.as_json()),
+            "history": None if history is None else digest(history.as_json(), vouched=True),
             "protocol": protocol.digest,
             "safeguards": safeguards.digest,
             "area": _area_digest(area, router.neighbours_used),
@@ -181,9 +182,9 @@ def _reasons(judged: Judged, result: Summary, acts: Sequence[Rule], alone: Judge
     A rule that holds only through a likely link is marked `doubt` and tells no facts: nothing of the other
     record is told until a person confirms it (design.md, promise 6).
     """
-    without = {rule.ref for rule in given(alone)} if alone is not judged else None
+    without = {rule.ref for rule in alone.given} if alone is not judged else None
     reasons = []
-    for rule in given(judged, acts):
+    for rule in (*judged.given, *acts):
         if without is not None and rule.ref not in without and rule not in acts:
             reasons.append({**_reason(rule, {}), "doubt": True})
         else:
@@ -205,11 +206,8 @@ def _reasons(judged: Judged, result: Summary, acts: Sequence[Rule], alone: Judge
     baseline = protocol.baseline
     if baseline is not None and result.levels and _baseline_stands(judged, baseline, acts):
         reasons.append(_reason(baseline, {}))
-    return sorted(reasons, key=lambda reason: _place(reason["rule"], protocol))
-
-
-def _place(ref: str, protocol: Protocol) -> tuple[int, str]:
-    return (0 if ref.startswith(f"{protocol.ref}#") else 1, ref)
+    own = f"{protocol.ref}#"
+    return sorted(reasons, key=lambda reason: (not reason["rule"].startswith(own), reason["rule"]))
 
 
 def _baseline_stands(judged: Judged, baseline: Rule, acts: Sequence[Rule]) -> bool:
@@ -223,18 +221,14 @@ def _baseline_stands(judged: Judged, baseline: Rule, acts: Sequence[Rule]) -> bo
 
 
 def _reason(rule: Rule, facts: Mapping[str, Any]) -> dict[str, Any]:
-    reason: dict[str, Any] = {"rule": rule.ref}
-    if rule.step_up is not None:
-        reason["step_up"] = rule.step_up
-    reason["at_least"] = dict(rule.at_least)
-    reason["routes"] = list(rule.routes)
-    if rule.handling:
-        reason["handling"] = list(rule.handling)
-    return reason | {"facts": facts, "because": rule.because, "source": rule.source}
+    return {**rule.shown, "facts": facts}
 
 
 def _facts_of(rule: Rule, judged: Judged) -> dict[str, Any]:
     found: dict[str, Value] = {}
+    if isinstance(rule.condition, Test) and not rule.of_child:
+        fact = rule.condition.fact
+        return {fact.name: show(fact, judged.case.facts[fact.name])}
     if rule.condition is not None:
         if not rule.of_child:
             stood_on(rule.condition, judged.case.facts, found)
@@ -265,10 +259,10 @@ def _doubt(judged: Judged, result: Summary, alone: Judged, acts: Sequence[Rule])
     without = as_it_stands(alone, acts)
     if _outcome(without) == _outcome(result):
         return None
-    before = {rule.ref for rule in given(alone)}
+    before = {rule.ref for rule in alone.given}
     return {
         "because": "likely_link",
-        "rules": sorted(rule.ref for rule in given(judged) if rule.ref not in before),
+        "rules": sorted(rule.ref for rule in judged.given if rule.ref not in before),
         "without": _outcome(without),
     }
 
@@ -286,13 +280,10 @@ def _degraded(area: Area, history: History | None) -> list[str]:
 
 def _incident_digest(incident: Incident) -> str:
     data = incident.as_json()
-    try:
-        return digest(data)
-    except ValueError:
-        # What a fault quotes may be a number that canonical JSON cannot hold; its text can be held.
-        for fault in data["faults"]:
-            fault["said"] = repr(fault.get("said"))
-        return digest(data)
+    # Nothing in an incident is a fraction or a large number, but what a fault quotes may be anything.
+    for fault in data.get("faults", ()):
+        fault["said"] = repr(fault.get("said"))
+    return digest(data, vouched=True)
 
 
 def _area_digest(area: Area, neighbours: Mapping[str, Area]) -> str:

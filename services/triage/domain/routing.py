@@ -26,17 +26,6 @@ _OF_THE_PAIR: Final = frozenset(
 _PREVENTING_HARM: Final = frozenset({"marac", "sexual_offence_unit", "community_safety", "adult_safeguarding"})
 
 
-def given(judged: Judged, acts: Sequence[Rule] = ()) -> list[Rule]:
-    """The rules that hold, once each, without those that another one stands for."""
-    found: dict[str, Rule] = {rule.ref: rule for rule in acts}
-    for holding in (judged.holding, *(child.holding for child in judged.sure_children)):
-        refs = {rule.ref for rule in holding}
-        for rule in holding:
-            if not rule.covered_by or refs.isdisjoint(rule.covered_by):
-                found[rule.ref] = rule
-    return list(found.values())
-
-
 def meanings(judged: Judged, summary: Summary) -> Iterator[tuple[int, str, Meaning]]:
     """What the levels that children have mean, with the reference; what the scale does where none is known."""
     protocol = judged.book.protocol
@@ -55,7 +44,7 @@ def meanings(judged: Judged, summary: Summary) -> Iterator[tuple[int, str, Meani
 def consider(judged: Judged, summary: Summary, acts: Sequence[Rule]) -> list[dict[str, Any]]:
     """Services put before a coordinator, with the rules that do so."""
     refs: dict[str, set[str]] = {}
-    for rule in given(judged, acts):
+    for rule in (*judged.given, *acts):
         for service in rule.consider:
             refs.setdefault(service, set()).add(rule.ref)
     for _, ref, meaning in meanings(judged, summary):
@@ -93,26 +82,27 @@ class Router:
 
     def _gather_rules(self) -> None:
         """Which rules tell which service; those that speak of one child alone apart."""
-        shown = {rule.ref for rule in given(self.judged)}
+        protocol, of_case = self.judged.book.protocol, self._of_case
+        shown = set(self.judged.given)
         for rule in (*self.judged.holding, *self.acts):
-            if rule.ref in shown or rule in self.acts:
+            if rule.routes and (rule in shown or rule in self.acts):
                 for service in rule.routes:
-                    self._of_case.setdefault(service, set()).add(rule.ref)
-        protocol = self.judged.book.protocol
+                    of_case.setdefault(service, set()).add(rule.ref)
         for child, (level, _) in self._levels():
-            told = [(rule.ref, rule.routes) for rule in child.holding if rule.ref in shown]
-            if (meaning := protocol.levels.get(level)) is not None:
+            told = [(rule.ref, rule.routes) for rule in child.holding if rule.routes and rule in shown]
+            meaning = protocol.levels.get(level)
+            if meaning is not None and meaning.routes:
                 told.append((f"{protocol.ref}#level-{level}", meaning.routes))
             for ref, services in told:
                 for service in services:
                     if service in CHILD_SERVICES:
                         self._of_child.setdefault((service, child.member.id), set()).add(ref)
                     else:
-                        self._of_case.setdefault(service, set()).add(ref)
+                        of_case.setdefault(service, set()).add(ref)
         if not self.summary.levels:
             for _, ref, meaning in meanings(self.judged, self.summary):
                 for service in meaning.routes:
-                    self._of_case.setdefault(service, set()).add(ref)
+                    of_case.setdefault(service, set()).add(ref)
 
     def _levels(self) -> Iterator[tuple[JudgedChild, tuple[int, int]]]:
         return zip(self.judged.sure_children, self.summary.levels, strict=True)
@@ -154,13 +144,13 @@ class Router:
 
     def _rules_that_set(self, response: int, here: Sequence[JudgedChild]) -> set[str]:
         protocol = self.judged.book.protocol
-        shown = {rule.ref: rule for rule in given(self.judged, self.acts)}
-        held = {rule.ref for child in here for rule in child.holding}
-        held.update(rule.ref for rule in (*self.judged.holding, *self.acts))
-        refs = {ref for ref, rule in shown.items() if rule.css_response == response and ref in held}
+        shown = set(self.judged.given)
+        refs = {rule.ref for rule in self.acts if rule.css_response == response}
+        for holding in (self.judged.holding, *(child.holding for child in here)):
+            refs.update(rule.ref for rule in holding if rule.css_response == response and rule in shown)
         for child, (level, _) in self._levels():
             meaning = protocol.levels.get(level)
-            if child in here and meaning is not None and meaning.css_response == response:
+            if meaning is not None and meaning.css_response == response and child in here:
                 refs.add(f"{protocol.ref}#level-{level}")
         if protocol.baseline is not None and protocol.baseline.css_response == response:
             refs.add(protocol.baseline.ref)

@@ -99,8 +99,8 @@ def read_yaml(content: bytes, name: str) -> tuple[Node, Any]:
         text = content.decode("utf-8")
         for event in yaml.parse(text, Loader=yaml.SafeLoader):
             if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
-                line = event.start_mark.line + 1
-                raise ProtocolFault(name, line, "anchors and aliases are not taken: write it out.")
+                mark: Any = event.start_mark
+                raise ProtocolFault(name, mark.line + 1, "anchors and aliases are not taken: write it out.")
         loader = yaml.SafeLoader(text)
         root = loader.get_single_node()
         if root is None:
@@ -114,7 +114,7 @@ def read_yaml(content: bytes, name: str) -> tuple[Node, Any]:
         problem = error.problem or "not YAML"
         if "'\\t'" in problem:
             problem = "a tab: indent with spaces"
-        raise ProtocolFault(name, mark.line + 1 if mark else 1, f"{problem}.") from None
+        raise ProtocolFault(name, 1 if mark is None else mark.line + 1, f"{problem}.") from None
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise ProtocolFault(name, 1, f"not YAML that can be read: {error}.") from None
 

@@ -1,0 +1,505 @@
+"""Triage whole: events in, decisions out, people's acts over HTTP, on the real broker and database."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from urllib.parse import quote
+
+import httpx
+import orjson
+import pytest
+import pytest_asyncio
+
+from services.triage.main import create_app
+from services.triage.settings import Settings
+from shared import keys
+from shared.canonical import digest
+from shared.contracts.events import CaseDecided, IncidentEnriched
+from shared.contracts.history import EarlierIncident, History
+from shared.contracts.incident import Incident
+from shared.contracts.topics import DECIDED, ENRICHED
+from shared.db import Database
+from shared.kafka import Producer
+from shared.outbox import EmittingTransaction, Outbox
+from shared.stage import Event, Stage
+from tests.builders import an_incident
+from tests.integration.conftest import Servers
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+NOTHING_BEFORE = History(status="complete", incidents=[], involvement=[], marac=[], children_known=[])
+PEOPLE: dict[str, dict[str, Any]] = {
+    "officer": {"role": "person", "person": "officer-7", "agency": "police", "areas": ("northbury",)},
+    "colleague": {"role": "person", "person": "officer-8", "agency": "police", "areas": ("northbury",)},
+    "worker": {
+        "role": "person",
+        "person": "worker-3",
+        "agency": "childrens_services",
+        "areas": ("northbury",),
+    },
+    "elsewhere": {
+        "role": "person",
+        "person": "worker-9",
+        "agency": "childrens_services",
+        "areas": ("southmere",),
+    },
+    "ops": {"role": "ops"},
+    "police": {"role": "police", "force": "northshire"},
+}
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+def enriched(reference: str, *, revision: int = 1, **over: Any) -> IncidentEnriched:
+    """A quarrel of two adults with a child of nine in the house, unless told otherwise."""
+    about = {"history": NOTHING_BEFORE, "as_of": now(), "why": "accepted"}
+    about |= {name: over.pop(name) for name in list(over) if name in about}
+    incident = an_incident(reference=reference, revision=revision, **over)
+    return IncidentEnriched(
+        incident=Incident.model_validate(incident), revision=revision, accepted_at=about["as_of"], **about
+    )
+
+
+def mild(reference: str, **over: Any) -> IncidentEnriched:
+    """An incident that asks for little: words only, an older child, nothing breached."""
+    quarrel = {
+        "violence": ["verbal"], "weapons": [], "injuries": [], "threats": [], "strangulation": False,
+        "sexual_offence": False, "property_damaged": False, "stalking": False, "contact_dispute": False,
+        "separation_intended": False, "honour_based": False, "forced_marriage": False,
+        "animals_harmed": False, "escalating": False, "offences": [],
+    }  # fmt: skip
+    child = {"id": "c1", "born": "2014-05-16", "area": "northbury", "presence": "not_on_premises"}
+    given = {"incident": quarrel, "children": [child], "relationships": [], "risk": {"level": "standard"}}
+    given |= {"consent": {}}
+    return enriched(reference, **(given | over))
+
+
+def strangling(body: IncidentEnriched) -> dict[str, Any]:
+    return {**orjson.loads(body.incident.as_bytes())["incident"], "strangulation": True}
+
+
+class World:
+    """Triage running, with what came before and what comes after played by the test."""
+
+    def __init__(
+        self, servers: Servers, sender: Outbox, client: httpx.AsyncClient, held: dict[str, str]
+    ) -> None:
+        self.servers = servers
+        self.sender = sender
+        self.client = client
+        self.held = held
+        self.decided: list[Event[CaseDecided]] = []
+
+    async def note(self, _: EmittingTransaction, events: Any) -> None:
+        self.decided.extend(events)
+
+    async def tell(self, *bodies: IncidentEnriched) -> None:
+        async with self.sender.transaction() as tx:
+            for body in bodies:
+                tx.emit(ENRICHED, body.incident.case, body, started=now())
+
+    def of(self, case: str) -> list[Event[CaseDecided]]:
+        return [event for event in self.decided if event.case == case]
+
+    async def come(self, case: str, count: int = 1) -> CaseDecided:
+        await until(lambda: len(self.of(case)) >= count, f"{count} decisions of {case}")
+        found: CaseDecided = self.of(case)[count - 1].body
+        return found
+
+    async def get(self, who: str, path: str) -> httpx.Response:
+        return await self.client.get(path, headers={"Authorization": f"Bearer {self.held[who]}"})
+
+    async def act(self, who: str, case: str, **said: Any) -> httpx.Response:
+        return await self.client.post(
+            f"/v1/cases/{case}/decisions", json=said, headers={"Authorization": f"Bearer {self.held[who]}"}
+        )
+
+    async def rows(self, sql: str, **params: Any) -> list[Any]:
+        database = Database(self.servers.database, "triage", pool_size=2)
+        try:
+            async with database.transaction() as tx:
+                return await tx.rows(sql, **params)
+        finally:
+            await database.close()
+
+
+async def until(holds: Callable[[], bool], what: str) -> None:
+    for _ in range(400):
+        if holds():
+            return
+        await asyncio.sleep(0.05)
+    pytest.fail(f"never came: {what}")
+
+
+async def eventually(ask: Callable[[], Awaitable[bool]], what: str) -> None:
+    for _ in range(200):
+        if await ask():
+            return
+        await asyncio.sleep(0.1)
+    pytest.fail(f"never came: {what}")
+
+
+@pytest_asyncio.fixture(loop_scope="module", scope="module")
+async def world(servers: Servers) -> AsyncIterator[World]:
+    async with AsyncExitStack() as stack:
+        outboxes = {}
+        for service in ("enrichment", "delivery"):
+            database = Database(servers.database, service)
+            stack.push_async_callback(database.close)
+            producer = Producer(servers.kafka, f"test-{service}", servers.partitions)
+            stack.push_async_callback(producer.close)
+            outboxes[service] = Outbox(database, producer)
+            stack.push_async_callback(outboxes[service].close)
+        held = {}
+        owner = Database(servers.database, "tests", as_owner=True)
+        async with owner.transaction() as tx:
+            for name, who in PEOPLE.items():
+                held[name] = (await keys.create(tx, **who))[1]
+        await owner.close()
+        app = create_app(
+            Settings(database=servers.database, kafka=servers.kafka, partitions=servers.partitions)
+        )
+        await stack.enter_async_context(app.router.lifespan_context(app))
+        client = await stack.enter_async_context(
+            httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://triage")
+        )
+        world = World(servers, outboxes["enrichment"], client, held)
+        stage = Stage("delivery", outboxes["delivery"], servers.kafka, {DECIDED: world.note})
+        reading = asyncio.create_task(stage.run())
+        stack.push_async_callback(_stop, reading)
+        yield world
+
+
+async def _stop(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_an_urgent_case_is_routed_at_once_and_a_person_looks_after(world: World) -> None:
+    case = "northshire/urgent"
+    baby = {"id": "c1", "born": "2026-05-01", "area": "northbury", "presence": "asleep"}
+    body = enriched("urgent", children=[baby])
+    await world.tell(body)
+    decided = await world.come(case)
+    assert decided.state == "to_route"
+    assert decided.decision.version == 1
+    assert decided.decision.supersedes is None
+    assert decided.as_of == body.as_of.replace(microsecond=body.as_of.microsecond // 1000 * 1000)
+    assert decided.decision.receipt["result"]["css_response"] == "section_47"
+    event = world.of(case)[0]
+    assert [entry.stage for entry in event.envelope.ledger] == ["enrichment", "triage"]
+
+    seen = (await world.get("officer", f"/v1/cases/{case}")).json()
+    assert seen["decision"]["receipt"] == decided.decision.receipt
+    assert seen["digest"] == digest(decided.decision.receipt)
+    assert [version["version"] for version in seen["versions"]] == [1]
+    assert seen["review"]["because"] == ["section_47"]
+
+    queued = (await world.get("officer", "/v1/queue")).json()["cases"]
+    assert case in [one["case"] for one in queued]
+    answer = await world.act("officer", case, act="seen-1", kind="confirm", version=1)
+    assert (answer.status_code, answer.json()["version"]) == (200, 1)
+    queued = (await world.get("officer", "/v1/queue")).json()["cases"]
+    assert case not in [one["case"] for one in queued]
+    seen = (await world.get("worker", f"/v1/cases/{case}")).json()
+    assert seen["review"] == {
+        "waiting": False,
+        "due": None,
+        "because": [],
+        "looked_by": "officer-7",
+        "looked_at": seen["review"]["looked_at"],
+    }
+
+
+async def test_a_case_that_may_have_a_child_is_held_and_then_told_to_childrens_services(world: World) -> None:
+    case = "northshire/held"
+    long_ago = now() - timedelta(days=10)
+    await world.tell(mild("held", children=None, as_of=long_ago))
+    held = await world.come(case)
+    assert (held.state, held.held_by, held.decision.receipt["routes"]) == ("held", "northbury-screening", [])
+    released = await world.come(case, 2)
+    assert (released.state, released.held_by, released.why) == ("to_route", None, "waited")
+    (route,) = released.decision.receipt["routes"]
+    assert (route["service"], route["response"]) == ("childrens_services", "inform")
+    assert route["rules"] == ["safeguards/1#waited"]
+    assert [one["by"] for one in released.decision.people_decided] == ["waymark"]
+    assert [entry.stage for entry in world.of(case)[1].envelope.ledger] == ["enrichment", "screening", "triage"]
+
+
+async def test_a_case_that_waits_still_has_time_until_office_closing_on_the_next_working_day(
+    world: World,
+) -> None:
+    case = "northshire/waits"
+    await world.tell(mild("waits", children=None))
+    await world.come(case)
+    (timer,) = await world.rows("SELECT due_at FROM timers WHERE key = :case", case=case)
+    seen = (await world.get("worker", f"/v1/cases/{case}")).json()
+    assert datetime.fromisoformat(seen["held_until"]) == timer["due_at"] > now()
+    await world.act("worker", case, act="seen-2", kind="confirm", version=1)
+    seen = (await world.get("worker", f"/v1/cases/{case}")).json()
+    assert (seen["state"], seen["review"]["waiting"]) == ("held", False)
+    assert await world.rows("SELECT 1 FROM timers WHERE key = :case", case=case)
+
+
+async def test_a_case_without_a_child_stays_held_until_a_person_lets_it_rest(world: World) -> None:
+    case = "northshire/adults"
+    await world.tell(mild("adults", children=[], as_of=now() - timedelta(days=10)))
+    held = await world.come(case)
+    assert held.state == "held"
+
+    async def given_up() -> bool:
+        return bool(
+            await world.rows("SELECT 1 FROM audit WHERE \"case\" = :case AND act = 'unheld'", case=case)
+        )
+
+    await eventually(given_up, "the timer of the case without a child")
+    assert len(world.of(case)) == 1
+    queued = {one["case"]: one for one in (await world.get("officer", "/v1/queue")).json()["cases"]}
+    assert queued[case]["overdue"]
+    refused = await world.act("officer", case, act="rest-0", kind="confirm", version=1)
+    assert refused.status_code == 422
+    rested = await world.act(
+        "officer", case, act="rest-1", kind="confirm", version=1, reason="Seen; she is safe."
+    )
+    assert rested.json()["state"] == "no_recipient_by_rule"
+    assert (await world.come(case, 2)).state == "no_recipient_by_rule"
+    await world.tell(mild("adults", children=[]))
+    await world.tell(mild("after-adults"))
+    await world.come("northshire/after-adults")
+    assert len(world.of(case)) == 2
+
+
+async def test_what_says_nothing_new_makes_no_version(world: World) -> None:
+    case = "northshire/again"
+    await world.tell(mild("again"))
+    await world.come(case)
+    later = NOTHING_BEFORE.model_copy(update={"as_of": now()})
+    await world.tell(mild("again", history=later, why="late_knowledge"))
+    earlier = EarlierIncident(
+        force="northshire", reference="NS-0", occurred_at=now() - timedelta(days=90), violence=["punch"]
+    )
+    known = NOTHING_BEFORE.model_copy(update={"incidents": [earlier]})
+    await world.tell(mild("again", history=known, why="late_knowledge"))
+    second = await world.come(case, 2)
+    assert (second.decision.version, second.decision.supersedes) == (2, 1)
+    assert second.why == "late_knowledge"
+    assert second.history.incidents is not None
+    rows = await world.rows('SELECT version FROM decisions WHERE "case" = :case ORDER BY version', case=case)
+    assert [row["version"] for row in rows] == [1, 2]
+
+
+async def test_an_older_revision_never_replaces_a_newer_one(world: World) -> None:
+    case = "northshire/straggler"
+    await world.tell(mild("straggler", revision=2))
+    await world.come(case)
+    await world.tell(mild("straggler", revision=1))
+    await world.tell(mild("straggler", revision=3))
+    second = await world.come(case, 2)
+    assert (second.revision, second.decision.version) == (3, 2)
+    (row,) = await world.rows('SELECT * FROM reconcile WHERE "case" = :case', case=case)
+    assert (row["revision"], row["version"], row["state"], row["seq_emitted"]) == (3, 2, "to_route", 2)
+
+
+async def test_each_of_several_revisions_counts_however_they_come(world: World) -> None:
+    case = "northshire/several"
+    first = mild("several")
+    await world.tell(
+        mild("several", incident=strangling(first)), mild("several", revision=2), mild("several", revision=3)
+    )
+
+    async def at_three() -> bool:
+        rows = await world.rows('SELECT version FROM cases WHERE "case" = :case', case=case)
+        return bool(rows) and rows[0]["version"] == 3
+
+    await eventually(at_three, "three versions")
+    await until(lambda: world.of(case)[-1].body.revision == 3, "the newest")
+    decided = world.of(case)[-1].body.decision
+    assert decided.version == 3
+    assert decided.receipt["result"]["css_response"] == "section_47"
+    assert "strangulation" not in str(decided.receipt["proposal"])
+    assert decided.receipt["proposal"]["css_response"] != "section_47"
+
+
+async def test_one_person_raises_and_saying_it_twice_does_it_once(world: World) -> None:
+    case = "northshire/raised"
+    await world.tell(mild("raised"))
+    assert (await world.come(case)).decision.receipt["result"]["css_response"] == "early_help"
+    said = {
+        "act": "raise-1", "kind": "raise", "to": {"css_response": "section_17", "services": ["idva"]},
+        "reason": "Her sister rang us.",
+    }  # fmt: skip
+    for _ in range(2):
+        answer = await world.act("officer", case, **said)
+        assert answer.status_code == 200
+        assert answer.json()["version"] == 2
+    raised = await world.come(case, 2)
+    assert raised.why == "person_decided"
+    assert raised.decision.receipt["result"]["css_response"] == "section_17"
+    assert {"childrens_services", "idva"} <= {route["service"] for route in raised.decision.receipt["routes"]}
+    assert "sister" not in raised.as_bytes().decode()
+    assert len(raised.decision.receipt["inputs"]["people"]) == 1
+
+    other = await world.act("worker", case, **said)
+    assert other.status_code == 409
+    nothing = await world.act(
+        "worker", case, act="raise-2", kind="raise", to={"css_response": "inform"}, reason="x"
+    )
+    assert nothing.status_code == 409
+    await world.tell(mild("raised", revision=2))
+    third = await world.come(case, 3)
+    assert third.decision.receipt["result"]["css_response"] == "section_17"
+    audited = await world.rows('SELECT who, act, details FROM audit WHERE "case" = :case', case=case)
+    assert [(row["who"], row["act"]) for row in audited] == [("officer-7", "raise")]
+    assert "sister" not in str(audited[0]["details"])
+    acts = (await world.get("worker", f"/v1/cases/{case}")).json()["acts"]
+    assert [act["reason"] for act in acts] == ["Her sister rang us."]
+
+
+async def test_two_people_of_two_agencies_lower_and_a_new_reason_raises_again(world: World) -> None:
+    case = "northshire/lowered"
+    body = mild("lowered")
+    await world.tell(mild("lowered", incident=strangling(body)))
+    await world.come(case)
+    nothing = await world.act("officer", case, act="l-0", kind="lower", version=1, reason="It was not so.")
+    assert nothing.status_code == 409  # the rules ask for it on the facts as they stand
+    await world.tell(mild("lowered", revision=2))
+    high = await world.come(case, 2)
+    assert high.decision.receipt["result"]["css_response"] == "section_47"
+
+    waits = await world.act("officer", case, act="l-1", kind="lower", version=2, reason="The record was wrong.")
+    assert (waits.status_code, waits.json()["standing"]) == (202, "waiting")
+    seen = (await world.get("worker", f"/v1/cases/{case}")).json()
+    assert "reason" not in seen["acts"][0]
+    for alone in ("officer", "colleague"):
+        refused = await world.act(alone, case, act=f"l-{alone}", kind="lower", version=2, reason="I agree.")
+        assert refused.status_code == 409
+    agreed = await world.act(
+        "worker", case, act="l-2", kind="lower", version=2, reason="We asked her.", confirms="l-1"
+    )
+    assert (agreed.status_code, agreed.json()["version"]) == (200, 3)
+    low = await world.come(case, 3)
+    assert low.decision.receipt["result"]["css_response"] == "early_help"
+    assert [one["by"] for one in low.decision.people_decided] == ["officer-7", "worker-3"]
+    seen = (await world.get("worker", f"/v1/cases/{case}")).json()
+    assert [act["reason"] for act in seen["acts"]] == ["The record was wrong.", "We asked her."]
+
+    await world.tell(mild("lowered", revision=3))
+    assert (await world.come(case, 4)).decision.receipt["result"]["css_response"] == "early_help"
+    await world.tell(mild("lowered", revision=4, incident=strangling(body)))
+    assert (await world.come(case, 5)).decision.receipt["result"]["css_response"] == "section_47"
+
+
+async def test_a_proposal_to_lower_lapses_when_the_case_is_decided_anew(world: World) -> None:
+    case = "northshire/lapsed"
+    await world.tell(mild("lapsed"))
+    await world.come(case)
+    await world.act(
+        "officer", case, act="up", kind="raise", to={"css_response": "section_17"}, reason="A call."
+    )
+    await world.come(case, 2)
+    waits = await world.act("officer", case, act="down", kind="lower", version=2, reason="A mistake of mine.")
+    assert waits.status_code == 202
+    await world.tell(mild("lapsed", revision=2))
+    await world.come(case, 3)
+    late = await world.act("worker", case, act="agree", kind="lower", version=2, reason="Yes.", confirms="down")
+    assert late.status_code == 409
+    repeated = await world.act(
+        "officer", case, act="down", kind="lower", version=2, reason="A mistake of mine."
+    )
+    assert repeated.json()["standing"] == "lapsed"
+
+
+async def test_a_withdrawn_incident_is_withdrawn_and_nobody_decides_about_it(world: World) -> None:
+    case = "northshire/withdrawn"
+    await world.tell(mild("withdrawn", children=None))
+    assert (await world.come(case)).state == "held"
+    await world.tell(mild("withdrawn", revision=2, withdrawn=True, why="withdrawn"))
+    gone = await world.come(case, 2)
+    assert (gone.state, gone.held_by, gone.revision) == ("withdrawn", None, 2)
+    assert not await world.rows("SELECT 1 FROM timers WHERE key = :case", case=case)
+    refused = await world.act("officer", case, act="w", kind="raise", to={"child_level": 4}, reason="x")
+    assert refused.status_code == 409
+
+
+async def test_an_area_nobody_knows_is_decided_by_the_default_protocol_and_marked(world: World) -> None:
+    case = "northshire/lost"
+    adults = [{"id": "a1", "role": "victim", "sex": "female"}]
+    child = {"id": "c1", "born": "2014-05-16", "presence": "witnessed"}
+    await world.tell(mild("lost", area="atlantis", adults=adults, children=[child]))
+    decided = await world.come(case)
+    assert decided.decision.receipt["protocol"] == {"id": "london-dvrim", "version": 1}
+    assert "area_unknown" in decided.decision.receipt["degraded"]
+    assert (await world.get("officer", f"/v1/cases/{case}")).status_code == 200  # of the same force
+    assert (await world.get("elsewhere", f"/v1/cases/{case}")).status_code == 404
+
+
+async def test_each_sees_their_own_areas_and_ops_see_ids_alone(world: World) -> None:
+    case = "northshire/own"
+    await world.tell(mild("own", children=None))
+    await world.come(case)
+    path = f"/v1/cases/{case}"
+    found = {who: (await world.get(who, path)).status_code for who in PEOPLE}
+    assert found == {
+        "officer": 200,
+        "colleague": 200,
+        "worker": 200,
+        "elsewhere": 404,
+        "ops": 403,
+        "police": 403,
+    }
+    assert (await world.client.get(path)).status_code == 401
+    raised = await world.act("elsewhere", case, kind="raise", to={"child_level": 4}, reason="x")
+    assert raised.status_code == 404
+    assert case not in [one["case"] for one in (await world.get("elsewhere", "/v1/queue")).json()["cases"]]
+    for_ops = {one["case"]: one for one in (await world.get("ops", "/v1/queue")).json()["cases"]}
+    assert "level" not in for_ops[case]
+    assert "why" not in for_ops[case]
+
+
+async def test_a_reference_may_hold_slashes_written_or_encoded(world: World) -> None:
+    case = "northshire/NS/2026/7"
+    await world.tell(mild("NS/2026/7"))
+    await world.come(case)
+    for written in (case, f"northshire/{quote('NS/2026/7', safe='')}", quote(case, safe="")):
+        assert (await world.get("officer", f"/v1/cases/{written}")).json()["case"] == case
+        seen = await world.act("officer", written, kind="confirm", version=1)
+        assert (seen.status_code, seen.json()["case"]) == (200, case)
+
+
+@pytest.mark.parametrize(
+    ("said", "at"),
+    [
+        ({"kind": "close"}, "/kind"),
+        ({"kind": "raise", "to": {"child_level": 5}, "reason": "x"}, "/to/child_level"),
+        ({"kind": "raise", "to": {"child_level": 4}}, "/reason"),
+        ({"kind": "raise", "reason": "x"}, "/to"),
+        ({"kind": "lower", "reason": "x"}, "/version"),
+        ({"kind": "confirm"}, "/version"),
+        ({"kind": "confirm", "version": 1, "by": "somebody"}, "/by"),
+    ],
+)
+async def test_an_act_that_cannot_be_read_is_refused_with_its_place(
+    world: World, said: dict[str, Any], at: str
+) -> None:
+    case = "northshire/unreadable"
+    if not world.of(case):
+        await world.tell(mild("unreadable"))
+        await world.come(case)
+    refused = await world.act("officer", case, **said)
+    assert (refused.status_code, refused.json()["at"]) == (422, at)
+
+
+async def test_who_looked_at_an_older_version_is_told_so(world: World) -> None:
+    case = "northshire/stale"
+    await world.tell(mild("stale"))
+    await world.come(case)
+    await world.tell(mild("stale", revision=2))
+    await world.come(case, 2)
+    stale = await world.act("officer", case, kind="confirm", version=1)
+    assert (stale.status_code, stale.json()["version"]) == (409, 2)

@@ -10,13 +10,14 @@ WAYMARK_KAFKA and WAYMARK_DATABASE instead.
 """
 
 from .datadir import default_data_dir, read_parts
-from .runtime import LocalRuntime, Parts, PartStatus
+from .runtime import LocalRuntime, Name, Parts, PartStatus
 from .settings import LocalSettings, runtime_from_environment
 from .trouble import RuntimeTrouble
 
 __all__ = [
     "LocalRuntime",
     "LocalSettings",
+    "Name",
     "PartStatus",
     "Parts",
     "RuntimeTrouble",

@@ -225,8 +225,8 @@ class Kafka(Part):
     def _format(self) -> None:
         self.say("Preparing Kafka's data directory, this once")
         (self.place / "tmp").mkdir(exist_ok=True)
-        cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
-        command = self._command("kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(self.settings))
+        arguments = ["format", "-t", new_cluster_id(), "-c", str(self.settings)]
+        command = self._command("kafka.tools.StorageTool", *arguments)
         done = subprocess.run(
             command,
             capture_output=True,
@@ -262,6 +262,14 @@ class Kafka(Part):
         if self._java.version >= 24:
             command += ["--enable-native-access=ALL-UNNAMED", "--sun-misc-unsafe-memory-access=allow"]
         return [*command, "-cp", ":".join(str(jar) for jar in self._jars), *run]
+
+
+def new_cluster_id() -> str:
+    """A random id as Kafka writes them; one that starts with `-` would be taken for an option."""
+    while True:
+        cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+        if not cluster.startswith("-"):
+            return cluster
 
 
 class PortLost(RuntimeTrouble):

@@ -14,7 +14,7 @@ import pytest
 from deploy.local import LocalSettings, RuntimeTrouble, ports
 from deploy.local.child import Child, Order
 from deploy.local.java import find_java, parse_version
-from deploy.local.kafka import Kafka, KafkaOptions
+from deploy.local.kafka import Kafka, KafkaOptions, new_cluster_id
 from deploy.local.postgres import Postgres
 from deploy.local.trouble import explain_os_error, require_space
 
@@ -141,6 +141,12 @@ def test_a_database_that_ends_while_starting_says_why(tmp_path: Path, said: str,
     postgres = Postgres(tmp_path, (), lambda _: None, threading.Event())
     with pytest.raises(RuntimeTrouble, match=sentence):
         postgres.await_ready(lambda: False, a_server_that_says(postgres.logs[0], said))
+
+
+def test_a_new_cluster_is_never_given_an_id_that_looks_like_an_option() -> None:
+    ids = [new_cluster_id() for _ in range(2_000)]
+    assert not [one for one in ids if one.startswith("-")]
+    assert {len(one) for one in ids} == {22}
 
 
 def test_a_program_that_is_not_there_is_told_as_such(tmp_path: Path) -> None:

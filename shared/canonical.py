@@ -15,7 +15,9 @@ from typing import Any
 import orjson
 import rfc8785
 
-_COULD_DIFFER = re.compile(rb"[:\[,]-?\d+(?:[.eE]|\d{15})")
+_COULD_DIFFER = re.compile(rb'[:\[,]-?\d(?:(?<=":\d)|(?<=[\[,]\d)|(?<=-\d))(?:\d*[.eE]|\d{15})')
+"""A number as a member's value follows `":`: a digest in a string (`sha256:77e1...`), as every second
+receipt has one, is none."""
 _BEYOND_BASIC = re.compile(rb"[\xf0-\xf4]")
 
 

@@ -27,7 +27,7 @@ _ALL_THREATS: Final = frozenset(v.THREATS)
 _ALL_ORDERS: Final = frozenset(ORDERS)
 _VIOLENCE_OF: Final = {
     "strangulation": "strangulation", "rape": "sexual", "sexual_assault": "sexual", "harassment": "harassment",
-    "stalking": "harassment", "controlling_or_coercive": "controlling", "verbal_abuse": "verbal",
+    "stalking": "harassment", "controlling_or_coercive": "controlling_behaviour", "verbal_abuse": "verbal",
 }  # fmt: skip
 _ASSAULTS: Final = frozenset(
     {"common_assault", "actual_bodily_harm", "grievous_bodily_harm", "attempted_murder", "murder"}
@@ -74,9 +74,9 @@ def _what_happened(facts: Facts, said: Happened, family: Family) -> None:
     facts["strangulation"] = strangulation
     facts["physical_violence"] = _physical(violence, injury, weapon, strangulation, offences)
     facts["violence_level"] = _violence_level(facts)
-    facts["sexual_violence"] = sign(said.sexual_offence, "sexual_offence", "sexual" in violence.least)
+    facts["sexual_violence"] = sign(said.sexual_offence, "serious_sexual_offence", "sexual" in violence.least)
     facts["serious_sexual_offence"] = sign(
-        said.sexual_offence, "sexual_offence", "rape" in offences or "sexual_assault" in offences
+        said.sexual_offence, "serious_sexual_offence", "rape" in offences or "sexual_assault" in offences
     )
     facts["property_damaged"] = sign(said.property_damaged, "property_damaged", "criminal_damage" in offences)
     facts["stalking"] = sign(said.stalking, "stalking", "harassment" in violence.least)
@@ -86,7 +86,7 @@ def _what_happened(facts: Facts, said: Happened, family: Family) -> None:
     facts["animals_harmed"] = yes_no(said.animals_harmed, "animals_harmed")
     facts["escalating"] = yes_no(said.escalating, "escalating")
     controlled = [Value("controlling" in violence.least, "controlling" in violence.greatest, "violence")]
-    controlled += [yes_no(suspect.controlling, "controlling") for suspect in family.suspects]
+    controlled += [yes_no(suspect.controlling, "controlling_behaviour") for suspect in family.suspects]
     facts["controlling_behaviour"] = any_of(controlled)
     facts["suicide_threatened"] = any_of(
         (
@@ -107,7 +107,7 @@ def _injury(said: list[Injury] | None, offences: frozenset[str], broken: bool) -
             low = max(low, INJURIES.index(one.severity))
             high = max(low, 2) if one.treated is None else low
         least, greatest = max(least, low), max(greatest, high)
-    return Value(least, greatest, "injuries" if least < greatest else None)
+    return Value(least, greatest, "injury_severity" if least < greatest else None)
 
 
 def _weapon(said: Happened, violence: Value, threats: Value, broken: bool) -> Value:
@@ -121,7 +121,7 @@ def _weapon(said: Happened, violence: Value, threats: Value, broken: bool) -> Va
     if said.weapons is None or broken:
         greatest = most
     if greatest > least:
-        ask = "weapons"
+        ask = "weapon_use"
     for words, signs, use in ((violence, ("weapon",), _USED), (threats, ("weapon", "fire"), _THREATENED)):
         if any(word in words.least for word in signs):
             least, greatest = max(least, use), max(greatest, use)
@@ -192,9 +192,9 @@ def _separation(facts: Facts, incident: Incident, family: Family) -> None:
             since = (family.on - one.separated_on).days
             days = Value(min(days.least, since), min(days.greatest, since))
         elif one.kind in _PARTED and one.separated_on is None:
-            days = Value(min(days.least, LONG_AGO), 0, "separation")
+            days = Value(min(days.least, LONG_AGO), 0, "days_since_separation")
     if not told:
-        days = Value(NEVER, 0, "separation")
+        days = Value(NEVER, 0, "days_since_separation")
     facts["days_since_separation"] = days
     facts["separated"] = Value(days.least != NEVER, days.greatest != NEVER, days.ask)
 

@@ -63,7 +63,7 @@ class Member:
         if self.births:
             youngest = min(max(0, months_old(born, on)) for born in self.births)
             return Value(youngest, youngest)
-        return Value(ADULT_AT - 1, 0, "child_born" if self.named else None)
+        return Value(ADULT_AT - 1, 0, "youngest_child_months" if self.named else None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,31 +30,36 @@ def tell_people(facts: Facts, incident: Incident, family: Family) -> None:
     facts["suspect_under_18"] = exactly(any(_under_18(s, family) for s in family.suspects))
     facts["child_called_for_help"] = _called(incident, family)
     facts["child_special_needs"] = any_of(
-        yes_no(_needs(m.child.needs, m.child.disabilities), "child_needs")
+        yes_no(_needs(m.child.needs, m.child.disabilities), "child_special_needs")
         if m.child is not None
-        else Value(False, not m.unborn and m.adult is None, _ask(m, "child_needs"))
+        else Value(False, not m.unborn and m.adult is None, _ask(m, "child_special_needs"))
         for m in family.children
     )
     victims = [a for a in family.victims if not _under_18(a, family)]
-    needs = [yes_no(_needs(a.needs, a.disabilities), "victim_needs") for a in victims]
+    needs = [yes_no(_needs(a.needs, a.disabilities), "victim_vulnerable") for a in victims]
     poorly = [
-        sign(None if a.factors is None else False, "victim_needs", not _POORLY.isdisjoint(a.factors or ()))
+        sign(None if a.factors is None else False, "victim_vulnerable", not _POORLY.isdisjoint(a.factors or ()))
         for a in victims
     ]
     if not family.adults_known:
-        needs.append(Value(False, True, "victim_needs"))
+        needs.append(Value(False, True, "victim_vulnerable"))
     facts["victim_vulnerable"] = any_of((*needs, *poorly))
     mothers = {r.from_ for r in incident.relationships or () if r.kind in _MOTHERING}
     mothers.difference_update(a.id for a in victims)
     needs += [
-        yes_no(_needs(a.needs, a.disabilities), "mother_needs")
+        yes_no(_needs(a.needs, a.disabilities), "mother_special_needs")
         for a in incident.adults or ()
         if a.id in mothers and a.sex == "female"
     ]
     facts["mother_special_needs"] = any_of(needs)
     facts["victim_consents"] = yes_no(incident.consent.given if incident.consent else None, "victim_consents")
     facts["suspect_willing"] = exactly(any(s.programme_willing for s in family.suspects))
-    facts["school_age_children"] = _school_age(incident, family)
+    sure = tuple(member.id for member in family.children if member.sure)
+    unsure = tuple(member.id for member in family.children if not member.sure)
+    facts["children"] = Value(sure, sure + unsure, "children" if unsure else None)
+    attended = True if incident.attended_at is not None else incident.attended
+    facts["attended"] = yes_no(attended, "attended")
+    facts["school_age_children"] = _school_age(incident, family, attended)
 
 
 def _under_18(adult: Adult, family: Family) -> bool:
@@ -81,9 +86,8 @@ def _called(incident: Incident, family: Family) -> Value:
     return yes_no(None if incident.caller is None else False, "child_called_for_help")
 
 
-def _school_age(incident: Incident, family: Family) -> Value:
+def _school_age(incident: Incident, family: Family, attended: bool | None) -> Value:
     """Reception to 17 (Victims and Prisoners Act 2024). In August the year that is about to start counts."""
-    attended = True if incident.attended_at is not None else incident.attended
     if attended is False:
         return Value((), ())
     year_starts = family.on.replace(month=9, day=1)
@@ -106,7 +110,7 @@ def _school_age(incident: Incident, family: Family) -> Value:
             surely.append(member.id)
         else:
             maybe.append(member.id)
-            ask = ask or _ask(member, "child_born")
+            ask = ask or _ask(member, "youngest_child_months")
     if attended is None:
         return Value((), (*surely, *maybe), "attended")
     return Value(tuple(surely), (*surely, *maybe), ask)
@@ -159,8 +163,8 @@ def tell_child(member: Member, incident: Incident, case: Facts) -> Facts:
         }
     if child is None:
         return {
-            "child_saw_or_heard": Value(False, True, _ask(member, "child_presence")),
-            "child_present": Value(False, True, _ask(member, "child_presence")),
+            "child_saw_or_heard": Value(False, True, _ask(member, "child_saw_or_heard")),
+            "child_present": Value(False, True, _ask(member, "child_saw_or_heard")),
             "child_threatened": HOLDS if harm else Value(False, True, _ask(member, "child_threatened")),
             "child_intervened": Value(False, True, _ask(member, "child_intervened")),
             "child_hurt": HOLDS if cruelty else Value(False, True, _ask(member, "child_hurt")),
@@ -171,8 +175,8 @@ def tell_child(member: Member, incident: Incident, case: Facts) -> Facts:
     seen = None if child.presence is None else child.presence in ("heard", "witnessed")
     there = None if child.presence is None else child.presence != "not_on_premises"
     return {
-        "child_saw_or_heard": yes_no(seen, "child_presence"),
-        "child_present": sign(there, "child_presence", bool(child.held_by_adult or child.intervened)),
+        "child_saw_or_heard": yes_no(seen, "child_saw_or_heard"),
+        "child_present": sign(there, "child_saw_or_heard", bool(child.held_by_adult or child.intervened)),
         "child_threatened": sign(child.threatened, "child_threatened", harm),
         "child_intervened": yes_no(child.intervened, "child_intervened"),
         "child_hurt": sign(hurt_said, "child_hurt", injured or cruelty),

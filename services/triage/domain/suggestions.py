@@ -23,10 +23,10 @@ def _words(pattern: str) -> re.Pattern[str]:
 _NARRATIVE: Final[dict[str, re.Pattern[str]]] = {
     "strangulation": _words(r"strang|chok|throttl|neck|throat|(?:could ?n[o']t|unable to|stopped her) breath"),
     "threats": _words(r"kill|murder|dead\b|end (?:her|his|your|my) life|suicid|hang(?:ing)? himself"),
-    "weapons": _words(
+    "weapon_use": _words(
         r"kni(?:fe|ves)|blade|gun\b|firearm|machete|axe\b|hammer|bat\b|acid|petrol|weapon|scissors"
     ),
-    "sexual_offence": _words(r"rape|sexual|indecent"),
+    "serious_sexual_offence": _words(r"rape|sexual|indecent"),
     "victim_pregnant": _words(r"pregnan|expecting|unborn|due in|midwi"),
     "suspect_pregnant": _words(r"pregnan|expecting|unborn"),
     "honour_based": _words(r"honou?r|shame on|dishonou?r"),
@@ -46,14 +46,14 @@ def suggested(question: str, incident: Incident, family: Family) -> bool:
         not _BEYOND_A_SLAP.isdisjoint(said.violence or ()) or bool(said.injuries)
     ):
         return True
-    if question == "sexual_offence" and "sexual" in (said.violence or ()):
+    if question == "serious_sexual_offence" and "sexual" in (said.violence or ()):
         return True
     if question == "child_hurt" and any(one.to is None for one in said.injuries or ()):
         return True
     if question == "assessor_concern":
         risk = incident.risk
         return risk is not None and bool(risk.heightened_concern or risk.judgement or risk.concern)
-    if question == "weapons" and bool(said.weapons):
+    if question == "weapon_use" and bool(said.weapons):
         return True
     pattern = _NARRATIVE.get(question)
     return pattern is not None and bool(incident.summary) and pattern.search(incident.summary or "") is not None

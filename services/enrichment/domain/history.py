@@ -1,0 +1,276 @@
+"""What was known before an incident: a pure function of its family and its place in it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from datetime import date, datetime
+from typing import Any, Final
+
+from services.enrichment.domain.accounts import Case, Record, Taken
+from services.enrichment.domain.families import Family, gather_families
+from services.enrichment.domain.involvement import involvement_answered, involvement_recorded
+from services.enrichment.domain.people import Mention
+from shared.contracts.history import EarlierIncident, History, Involvement, KnownChild, MaracHearing, Pair
+
+LONGEST: Final = 200
+"""Earlier incidents told one by one; where there were more, the newest, and the history says incomplete."""
+
+_ADULT_AT: Final = 18
+_NOT_COUNTED: Final[dict[str, Any]] = {"as_of": True, "involvement": {"__all__": {"as_of"}}}
+
+
+def history_of(family: Family, case: Case, as_of: datetime | None = None) -> History:
+    """The history of `case`: what its family's incidents accepted before it, decisions on them and answers
+    to them, and social care's records tell (design.md, promise 3).
+
+    People go by the ids of the case's own incident. Others: a known child by an id of its own that stays
+    the same; an adult by one too where nobody in the incident could be them, else None (unknown).
+    """
+    place = case.account.place
+    earlier = [one for one in family.cases if one.account.place < place]
+    if not earlier and not family.records:
+        return History(
+            status="complete", as_of=as_of, incidents=[], involvement=[], marac=[], children_known=[]
+        )
+    told = _Telling(family, case, earlier)
+    return History(
+        status="complete" if len(earlier) <= LONGEST else "incomplete",
+        as_of=as_of,
+        incidents=[told.incident(one) for one in earlier[-LONGEST:]],
+        involvement=told.involvement(),
+        marac=told.marac(),
+        children_known=told.children_known(),
+    )
+
+
+def unavailable(as_of: datetime | None = None) -> History:
+    """What goes with an incident whose history was not looked up: nothing known, and it says so."""
+    return History(status="unavailable", as_of=as_of)
+
+
+def digest_of(history: History) -> bytes:
+    """SHA-256 of all that a history tells, except the moments it was told at: what re-emission hangs on."""
+    return hashlib.sha256(history.model_dump_json(exclude=_NOT_COUNTED).encode()).digest()
+
+
+def join_in_order(cases: Iterable[Case], records: Iterable[Record] = ()) -> dict[str, History]:
+    """The history that each case ends with, whatever the order in which everything came to be known.
+
+    The service emits what this gives; tests compare the two.
+    """
+    return {
+        case.id: history_of(family, case) for family in gather_families(cases, records) for case in family.cases
+    }
+
+
+class _Telling:
+    """One case's history in the making: ids for persons, and which persons are of its household."""
+
+    def __init__(self, family: Family, case: Case, earlier: Sequence[Case]) -> None:
+        self._family = family
+        self._case = case
+        self._earlier = earlier
+        self._ids: dict[str, str] = {}
+        for mention, person in self._people(case):
+            self._ids.setdefault(person, mention.id)
+        self._own_adults = {person for mention, person in self._people(case) if not mention.child}
+        self._own_ids = {mention.id for mention in case.account.people}
+        self._by_holder = {record.holder: record for record in family.records}
+        self._children = self._children_told_of()
+        self._household = self._gather_household()
+        self._known_ids = self._name_children()
+        # Whom could an adult of an earlier incident be? Nobody here, if all here can be told from others.
+        self._strangers = case.account.adults_known and all(
+            mention.keys for mention in case.account.people if not mention.child
+        )
+
+    def _people(self, case: Case) -> Iterable[tuple[Mention, str]]:
+        return zip(case.account.people, self._family.persons(case.id), strict=True)
+
+    def _person(self, record: Record) -> str:
+        return self._family.persons(record.holder)[0]
+
+    def _children_told_of(self) -> dict[str, list[tuple[str, Mention]]]:
+        """Per child, who told of it and how: earlier incidents in order, then the councils' records."""
+        told: dict[str, list[tuple[str, Mention]]] = {}
+        for one in self._earlier:
+            for mention, person in self._people(one):
+                if mention.child:
+                    told.setdefault(person, []).append((f"{one.id}\n{mention.id}", mention))
+        for record in self._family.records:
+            if record.person.child:
+                told.setdefault(self._person(record), []).append((record.holder, record.person))
+        return told
+
+    def _gather_household(self) -> set[str]:
+        """The persons whose children are this case's concern (docs/adr/0006-families.md).
+
+        It begins with the case's victims and children, and takes in those of earlier incidents that had
+        one of them, or the same two people against each other. Whoever is only suspected brings his
+        earlier incidents but not another home's children; where nobody else can be told who they are, he
+        does (unknown is not no).
+        """
+        people = [(mention, person) for mention, person in self._people(self._case) if mention.binds]
+        home = {person for mention, person in people if not mention.only_suspected}
+        if not any(mention.keys for mention, _ in people if not mention.only_suspected):
+            home |= {person for _, person in people}
+        couples = self._couples(self._case)
+        waiting = list(self._earlier)
+        records = [record for record in self._family.records if record.person.child]
+        grown = True
+        while grown:
+            grown = False
+            for one in list(waiting):
+                theirs = {p for mention, p in self._people(one) if mention.binds and not mention.only_suspected}
+                if theirs & home or self._couples(one) & couples:
+                    waiting.remove(one)
+                    couples |= self._couples(one)
+                    grown = grown or not theirs <= home
+                    home |= theirs
+            for record in records:
+                if self._person(record) not in home and self._related(record) & home:
+                    home.add(self._person(record))
+                    grown = True
+        return home
+
+    def _couples(self, case: Case) -> set[frozenset[str]]:
+        pairs = case.pairs(self._family.persons(case.id))
+        return {frozenset((one, other)) for one, other in pairs if one is not None and other is not None}
+
+    def _related(self, record: Record) -> set[str]:
+        """The persons of the household that a council's record relates a child to."""
+        others = (self._by_holder.get(record.holder_of(r)) for r in record.related if r.of_the_household)
+        return {self._person(other) for other in others if other is not None}
+
+    def _name_children(self) -> dict[str, str]:
+        """An id for each child, from where it was first told of: it says nothing of the child and stays."""
+        names: dict[str, str] = {}
+        for person, told in self._children.items():
+            digits = hashlib.sha256(told[0][0].encode()).hexdigest()
+            length = 8
+            while (name := f"k-{digits[:length]}") in self._own_ids or name in names.values():
+                length += 1
+            names[person] = name
+        return names
+
+    def _child_id(self, person: str) -> str:
+        return self._ids.get(person) or self._known_ids[person]
+
+    def _adult_id(self, person: str | None, keyed: bool) -> str | None:
+        """The incident's id; an id apart for somebody known not to be in it; None where they may be."""
+        if person is None:
+            return None
+        if person in self._ids:
+            return self._ids[person]
+        if person in self._known_ids:
+            return self._known_ids[person]
+        if not (keyed and self._strangers):
+            return None
+        return f"p-{hashlib.sha256(self._first_told(person).encode()).hexdigest()[:8]}"
+
+    def _first_told(self, person: str) -> str:
+        for one in self._earlier:
+            for mention, who in self._people(one):
+                if who == person:
+                    return f"{one.id}\n{mention.id}"
+        raise KeyError(person)
+
+    def _pairs(self, one: Case) -> list[Pair]:
+        persons = self._family.persons(one.id)
+        keyed = {person: bool(mention.keys) for mention, person in self._people(one)}
+        return [
+            Pair(
+                victim=self._adult_id(victim, keyed.get(victim or "", False)),
+                perpetrator=self._adult_id(suspect, keyed.get(suspect or "", False)),
+            )
+            for victim, suspect in one.pairs(persons)
+        ]
+
+    def incident(self, one: Case) -> EarlierIncident:
+        """An earlier incident, with what was decided on it."""
+        account, decided = one.account, one.decided
+        children = [self._child_id(person) for mention, person in self._people(one) if mention.child]
+        return EarlierIncident(
+            force=account.force,
+            reference=account.reference,
+            occurred_at=account.occurred_at,
+            pairs=self._pairs(one) if account.adults_known else None,
+            children=list(dict.fromkeys(children)) if account.children_known else None,
+            children_present=account.children_present,
+            police_level=account.police_level,
+            violence_level=account.violence_level,
+            violence=None if account.violence is None else list(account.violence),
+            injury=account.injury,
+            child_level=None if decided is None else decided.child_level,
+            notified_css=None if decided is None else decided.notified_css,
+        )
+
+    def marac(self) -> list[MaracHearing]:
+        """The referrals of pairs of which at least one is in this incident (London 2008 app. 6)."""
+        found: dict[tuple[str | None, str | None, date], MaracHearing] = {}
+        own = set(self._ids.values())
+        for one in self._earlier:
+            if one.decided is None or one.decided.marac_on is None:
+                continue
+            for pair in self._pairs(one):
+                if own & {pair.victim, pair.perpetrator}:
+                    day = one.decided.marac_on
+                    found[pair.victim, pair.perpetrator, day] = MaracHearing(
+                        victim=pair.victim, perpetrator=pair.perpetrator, referred_on=day
+                    )
+        return sorted(
+            found.values(), key=lambda m: (m.referred_on or date.min, m.victim or "", m.perpetrator or "")
+        )
+
+    def children_known(self) -> list[KnownChild]:
+        """The household's children that earlier incidents or records name, those of this incident first."""
+        known = []
+        on = self._case.account.occurred_at.date()
+        for person, told in self._children.items():
+            if person in self._own_adults or person not in self._household:
+                continue
+            mentions = [mention for _, mention in told]
+            born = next((one.born for one in reversed(mentions) if one.born is not None), None)
+            if born is not None and _age(born, on) >= _ADULT_AT:
+                continue
+            known.append(
+                KnownChild(
+                    id=self._known_ids[person],
+                    child=self._ids.get(person),
+                    born=born,
+                    area=next((one.area for one in reversed(mentions) if one.area), None),
+                    school=next((one.school for one in reversed(mentions) if one.school), None),
+                )
+            )
+        order = {mention.id: i for i, mention in enumerate(self._case.account.people)}
+        return sorted(known, key=lambda one: order.get(one.child or "", len(order)))
+
+    def involvement(self) -> list[Involvement]:
+        """Per child of the incident or its household: each council's record, then earlier cases' answers."""
+        found: list[tuple[str, Involvement]] = []
+        for record in self._family.records:
+            person = self._person(record)
+            if record.involvement is None or not (person in self._ids or person in self._household):
+                continue
+            name = self._ids.get(person) or self._known_ids.get(person)
+            if name is not None:
+                found.append((name, involvement_recorded(name, record.involvement)))
+        answers: dict[str, list[Taken]] = {}
+        for one in self._earlier:
+            if one.taken:
+                about = one.decided.about if one.decided is not None else ()
+                for mention, person in self._people(one):
+                    concerned = mention.id in about if about else mention.child
+                    if concerned and (person in self._ids or person in self._household):
+                        answers.setdefault(person, []).extend(one.taken)
+        for person, taken in answers.items():
+            name = self._ids.get(person) or self._known_ids.get(person)
+            if name is not None:
+                found.append((name, involvement_answered(name, sorted(taken, key=lambda t: (t.at, t.pathway)))))
+        order = {mention.id: i for i, mention in enumerate(self._case.account.people)}
+        return [one for _, one in sorted(found, key=lambda item: (order.get(item[0], len(order)), item[0]))]
+
+
+def _age(born: date, on: date) -> int:
+    return on.year - born.year - ((on.month, on.day) < (born.month, born.day))

@@ -1,0 +1,154 @@
+"""One function per message: incidents to join, decisions and outcomes to learn, what waits for a timer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from services.enrichment import domain, records_store, store
+from services.enrichment.progress import AnsweredForHistory, DecidedForHistory
+from services.enrichment.records import Import, relate_only_known
+from services.enrichment.register import Cause, Register, cause_from, cause_of, newest_of
+from services.enrichment.settings import Settings
+from services.enrichment.store import LookupFailed
+from shared import audit, ledger
+from shared.contracts.base import write_moment
+from shared.contracts.events import IncidentAccepted
+from shared.errors import Refused
+from shared.keys import Caller
+from shared.outbox import EmittingTransaction
+from shared.stage import Event
+
+
+class Handlers:
+    """The functions that topics and timers are tied to."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._budget_ms = settings.lookup_budget_ms
+        self._register = Register(settings)
+
+    async def join_incidents(self, tx: EmittingTransaction, events: Sequence[Event[IncidentAccepted]]) -> None:
+        """Join accepted incidents to their families and emit each with what was known before it."""
+        arrivals = newest_of(events)
+        keys = {key for arrival in arrivals.values() for key in arrival.account.ties}
+        await store.lock_register(tx)
+        try:
+            async with store.within_budget(tx, self._budget_ms):
+                picture = await store.look_up(tx, cases=arrivals, keys=keys)
+        except LookupFailed:
+            await self._register.go_on_without(tx, arrivals)
+            return
+        await self._register.join(tx, picture, arrivals)
+
+    async def learn_decisions(
+        self, tx: EmittingTransaction, events: Sequence[Event[DecidedForHistory]]
+    ) -> None:
+        """Keep what was decided; it becomes part of the histories of the family's later incidents."""
+        newest = {event.case: event for event in events}
+        decided = {
+            case: found
+            for case, event in newest.items()
+            if (found := domain.decided_of(event.body)) is not None
+        }
+        if decided:
+            await store.lock_register(tx)
+            await self._tell_later_cases(tx, await store.learn_decisions(tx, decided), newest)
+
+    async def learn_outcomes(
+        self, tx: EmittingTransaction, events: Sequence[Event[AnsweredForHistory]]
+    ) -> None:
+        """Keep which way children's services went; it becomes part of what is known of the children."""
+        newest = {event.case: event for event in events}
+        taken = {case: found for case, event in newest.items() if (found := domain.taken_of(event.body))}
+        if taken:
+            await store.lock_register(tx)
+            await self._tell_later_cases(tx, await store.learn_answers(tx, taken), newest)
+
+    async def _tell_later_cases(
+        self, tx: EmittingTransaction, learnt: Mapping[str, int], events: Mapping[str, Event[Any]]
+    ) -> None:
+        """`learnt`: per case with news that others follow, its family's number."""
+        if not learnt:
+            return
+        causes = {number: cause_of(events[case]) for case, number in learnt.items()}
+        try:
+            async with store.within_budget(tx, self._budget_ms):
+                picture = await store.load(tx, sorted(causes))
+        except LookupFailed:
+            await self._register.rejoin_later(tx, causes)
+            return
+        await self._register.reconsider(tx, picture, causes, next(iter(causes.values())), changed=learnt)
+
+    async def complete_history(self, tx: EmittingTransaction, case: str, payload: dict[str, Any]) -> None:
+        """Timer: look up a history that could not be, and emit the case again with it."""
+        cause = cause_from(payload)
+        await store.lock_register(tx)
+        try:
+            async with store.within_budget(tx, self._budget_ms):
+                alone = await store.load(tx, (), cases=[case])
+                keys = {key for one in alone.standing.values() for key in one.case.account.ties}
+                picture = await store.look_up(tx, cases=[case], keys=keys)
+        except LookupFailed:
+            await self._register.complete_later(tx, case, cause)
+            return
+        await self._register.reconsider(tx, picture, {}, cause, changed=[case], unsettled=picture.families)
+
+    async def rejoin_family(self, tx: EmittingTransaction, number: str, payload: dict[str, Any]) -> None:
+        """Timer: look again at a family that was not, or not wholly, told anew when something was learnt."""
+        family, cause = int(number), cause_from(payload)
+        await store.lock_register(tx)
+        try:
+            async with store.within_budget(tx, self._budget_ms):
+                picture = await store.load(tx, [family])
+        except LookupFailed:
+            await self._register.rejoin_later(tx, {family: cause})
+            return
+        await self._register.reconsider(tx, picture, {}, cause, unsettled=[family])
+
+    async def import_records(
+        self, tx: EmittingTransaction, found: Import, *, caller: Caller, trace: str, empty: bool
+    ) -> dict[str, Any]:
+        """Store what a council's children's services know, and begin to join it to families.
+
+        Returns counts and the entries left out. What is many goes on by timer after the answer. Raises
+        Refused (422, 409) where a whole import would forget everybody, or is older than what is known.
+        """
+        await store.lock_register(tx)
+        if found.whole:
+            await self._must_not_undo(tx, found, empty=empty)
+        named = {one for _, r in found.relationships for one in (r.from_, r.to)}
+        named |= {one.child for _, one in found.involvement if one.child is not None}
+        stay = set() if found.whole else await records_store.known_ids(tx, found.source, named)
+        relate_only_known(found, stay - set(found.removed))
+        counts = await records_store.save(tx, found)
+        told = asdict(counts)
+        await audit.record(
+            tx,
+            who=caller.key,
+            act="records.imported",
+            source=found.source,
+            whole=found.whole,
+            counts=told,
+            bad=len(found.bad),
+        )
+        await self._register.join_records(tx, Cause(ledger.now(), trace=trace))
+        return {"source": found.source, **told, "bad": [one.as_data() for one in found.bad]}
+
+    async def _must_not_undo(self, tx: EmittingTransaction, found: Import, *, empty: bool) -> None:
+        if not found.people and not empty:
+            raise Refused(
+                422,
+                "Nobody in it",
+                "A whole import without people forgets everybody of this source: to mean it, say ?empty=yes.",
+            )
+        newest = await records_store.newest_as_of(tx, found.source)
+        if newest is not None and newest > found.as_of:
+            raise Refused(
+                409, "Older than what is known", f"This source was imported as of {write_moment(newest)}."
+            )
+
+    async def join_records(self, tx: EmittingTransaction, _: str, payload: dict[str, Any]) -> None:
+        """Timer: go on joining imported records to families, until none is left."""
+        await store.lock_register(tx)
+        await self._register.join_records(tx, cause_from(payload))

@@ -1,0 +1,65 @@
+"""What starts work: a route, the topics and the timers, each tied to its function."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request
+
+from services.enrichment.handlers import Handlers
+from services.enrichment.records import read_records
+from services.enrichment.register import COMPLETE, JOIN_RECORDS, REJOIN
+from services.enrichment.settings import Settings
+from shared.contracts.topics import DECIDED, INCIDENTS, OUTCOMES, Topic
+from shared.errors import Refused
+from shared.keys import must_be
+from shared.runtime import Runtime
+from shared.stage import Handler
+from shared.timers import TimerHandler
+from shared.web import JsonResponse, parse_json, read_body, trace_of
+
+
+def topics(handlers: Handlers) -> Mapping[Topic, Handler]:
+    """Topic -> function. What is learnt comes first, so that incidents beside it are told it at once."""
+    return {
+        DECIDED: handlers.learn_decisions,
+        OUTCOMES: handlers.learn_outcomes,
+        INCIDENTS: handlers.join_incidents,
+    }
+
+
+def timers(handlers: Handlers) -> Mapping[str, TimerHandler]:
+    """Timer -> function."""
+    return {
+        COMPLETE: handlers.complete_history,
+        REJOIN: handlers.rejoin_family,
+        JOIN_RECORDS: handlers.join_records,
+    }
+
+
+def routes(runtime: Runtime, handlers: Handlers, settings: Settings) -> APIRouter:
+    """Route -> function."""
+    router = APIRouter(tags=["enrichment"])
+
+    @router.post("/v1/records", summary="What a council's children's services know of people and families")
+    async def import_records(
+        request: Request,
+        empty: Annotated[str | None, Query(description="`yes`: a whole import may forget everybody")] = None,
+    ) -> JsonResponse:
+        caller = must_be(await runtime.keys.caller(request.headers.get("authorization")), "council", "ops")
+        body = await read_body(request, limit=settings.records_bytes)
+        # A register is large: reading it must not hold up the loop that keeps the consumer alive.
+        found = await asyncio.to_thread(lambda: read_records(parse_json(body)))
+        if caller.role == "council" and caller.source != found.source:
+            raise Refused(
+                403, "Another source's records", f"This key sends the records of {caller.source} only."
+            )
+        async with runtime.outbox.transaction() as tx:
+            answer = await handlers.import_records(
+                tx, found, caller=caller, trace=trace_of(request), empty=empty == "yes"
+            )
+        return JsonResponse(answer)
+
+    return router

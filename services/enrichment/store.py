@@ -1,0 +1,352 @@
+"""Enrichment's tables and the SQL that joins incidents. What councils send is stored by `records_store`."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final
+
+import orjson
+from sqlalchemy.exc import DBAPIError
+
+from services.enrichment import domain
+from shared.contracts.history import Involvement
+from shared.db import Row, Transaction
+
+_REGISTER_LOCK: Final = 7_283_101
+"""One schema holds one register."""
+
+
+@dataclass(slots=True)
+class Standing:
+    """A case as it stands: its newest revision, what it last emitted (`digest`), and whether its history
+    could not be looked up then."""
+
+    case: domain.Case
+    revision: int
+    digest: bytes
+    pending: bool
+
+
+@dataclass(slots=True)
+class Picture:
+    """All that is known of some families: every case and record of each. `families`: their numbers."""
+
+    standing: dict[str, Standing] = field(default_factory=dict)
+    records: list[domain.Record] = field(default_factory=list)
+    families: list[int] = field(default_factory=list)
+
+
+class LookupFailed(Exception):
+    """The history could not be read, or not in time; the transaction can go on."""
+
+
+async def lock_register(tx: Transaction) -> None:
+    """Wait until nobody else joins or learns anything, and keep it so until the transaction ends."""
+    await tx.execute("SELECT pg_advisory_xact_lock(:lock)", lock=_REGISTER_LOCK)
+
+
+@asynccontextmanager
+async def within_budget(tx: Transaction, milliseconds: int) -> AsyncIterator[None]:
+    """Read within a time per statement. Raises LookupFailed, the transaction as it was before, where
+    that fails while the connection holds."""
+    await tx.execute("SAVEPOINT lookup")
+    try:
+        await tx.execute("SELECT set_config('statement_timeout', :limit, true)", limit=str(milliseconds))
+        yield
+    except DBAPIError as error:
+        if error.connection_invalidated:
+            raise
+        await tx.execute("ROLLBACK TO SAVEPOINT lookup")
+        raise LookupFailed from error
+    await tx.execute("SELECT set_config('statement_timeout', '0', true)")
+
+
+async def look_up(tx: Transaction, *, cases: Collection[str], keys: Collection[str]) -> Picture:
+    """The families that the cases are in or that the keys tie them to, whole, and the cases themselves."""
+    found = await tx.rows(
+        """
+        SELECT i.family, CASE WHEN i.family IS NULL THEN i."case" END AS alone
+        FROM (
+            SELECT "case" FROM keys WHERE key = ANY(CAST(:keys AS text[]))
+            UNION SELECT unnest(CAST(:cases AS text[]))
+        ) AS touched JOIN incidents i USING ("case")
+        UNION
+        SELECT family, NULL FROM records
+        WHERE keys && CAST(:keys AS text[]) AND NOT removed
+        """,
+        keys=sorted(keys),
+        cases=sorted(cases),
+    )
+    if not found:
+        return Picture()
+    families = sorted({row["family"] for row in found if row["family"] is not None})
+    alone = sorted({row["alone"] for row in found if row["alone"] is not None})
+    return await load(tx, families, cases=alone, keys=keys)
+
+
+async def load(
+    tx: Transaction,
+    families: Sequence[int],
+    *,
+    cases: Sequence[str] = (),
+    keys: Collection[str] = (),
+    people: Collection[tuple[str, str]] = (),
+) -> Picture:
+    """The families whole, with cases, and records by keys or by source and id, that are in none yet."""
+    picture = Picture(families=list(families))
+    for row in await tx.rows(
+        """
+        SELECT i."case", i.revision, i.accepted_at, i.family, i.pending, i.digest, i.account,
+               d."case" IS NOT NULL AS decided, d.child_level, d.notified_css, d.marac_on, d.about, a.taken
+        FROM incidents i LEFT JOIN decisions d USING ("case") LEFT JOIN answers a USING ("case")
+        WHERE i.family = ANY(CAST(:families AS bigint[])) OR i."case" = ANY(CAST(:cases AS text[]))
+        """,
+        families=list(families),
+        cases=list(cases),
+    ):
+        case = _case(row)
+        picture.standing[case.id] = Standing(case, row["revision"], row["digest"], row["pending"])
+    picture.records = [
+        _record(row)
+        for row in await tx.rows(
+            """
+            WITH chosen AS (
+                SELECT source, id FROM records WHERE family = ANY(CAST(:families AS bigint[]))
+                UNION SELECT source, id FROM records WHERE keys && CAST(:keys AS text[])
+                UNION SELECT * FROM unnest(CAST(:sources AS text[]), CAST(:ids AS text[]))
+            )
+            SELECT r.source, r.id, r.person, r.involvement, r.involvement_as_of, r.family, (
+                SELECT jsonb_agg(jsonb_build_array(t.other, t.kind) ORDER BY t.other, t.kind) FROM (
+                    SELECT to_id AS other, kind FROM relationships s
+                    WHERE s.source = r.source AND s.from_id = r.id
+                    UNION SELECT from_id, kind FROM relationships s
+                    WHERE s.source = r.source AND s.to_id = r.id
+                ) AS t
+            ) AS related
+            FROM chosen JOIN records r USING (source, id) WHERE NOT r.removed
+            """,
+            families=list(families),
+            keys=sorted(keys),
+            sources=[source for source, _ in people],
+            ids=[number for _, number in people],
+        )
+    ]
+    return picture
+
+
+def _case(row: Row) -> domain.Case:
+    return domain.Case(
+        account=domain.account_from(row["case"], row["accepted_at"], row["account"]),
+        decided=domain.Decided(row["child_level"], row["notified_css"], row["marac_on"], tuple(row["about"]))
+        if row["decided"]
+        else None,
+        taken=tuple(domain.Taken(pathway, datetime.fromisoformat(at)) for pathway, at in row["taken"] or ()),
+        family=row["family"],
+    )
+
+
+def _record(row: Row) -> domain.Record:
+    involvement = row["involvement"]
+    return domain.Record(
+        source=row["source"],
+        person=domain.mention_from(row["person"]),
+        related=tuple(domain.Related(other, kind) for other, kind in row["related"] or ()),
+        involvement=None
+        if involvement is None
+        else Involvement.model_validate({**involvement, "as_of": row["involvement_as_of"]}),
+        family=row["family"],
+    )
+
+
+async def fresh_numbers(tx: Transaction, count: int) -> list[int]:
+    """Numbers for new families."""
+    rows = await tx.rows(
+        "SELECT nextval('family_numbers') AS number FROM generate_series(1, :count)", count=count
+    )
+    return [row["number"] for row in rows]
+
+
+@dataclass(frozen=True, slots=True)
+class Arrived:
+    """A revision to be written. `ties`: its keys; `lost`: those that its case had and has no more."""
+
+    standing: Standing
+    accepted: bytes
+    ties: Sequence[str]
+    lost: Sequence[str] = ()
+
+
+async def save_arrivals(tx: Transaction, arrivals: Sequence[Arrived], *, joined: bool = True) -> None:
+    """Write revisions as their cases' newest, with their keys.
+
+    `joined` False: the family was not looked up, so the case stays where it was until it is.
+    """
+    if not arrivals:
+        return
+    arrivals = sorted(arrivals, key=lambda one: one.standing.case.id)
+    accounts = [one.standing.case.account for one in arrivals]
+    await tx.execute(
+        """
+        INSERT INTO incidents AS i ("case", revision, accepted_at, family, pending, digest, account, accepted)
+        SELECT * FROM unnest(
+            CAST(:cases AS text[]), CAST(:revisions AS bigint[]), CAST(:moments AS timestamptz[]),
+            CAST(:families AS bigint[]), CAST(:pending AS boolean[]), CAST(:digests AS bytea[]),
+            CAST(:accounts AS jsonb[]), CAST(:accepted AS bytea[])
+        )
+        ON CONFLICT ("case") DO UPDATE SET revision = excluded.revision, accepted_at = excluded.accepted_at,
+            family = CASE WHEN :joined THEN excluded.family ELSE i.family END, pending = excluded.pending,
+            digest = excluded.digest, account = excluded.account, accepted = excluded.accepted
+        """,
+        cases=[account.case for account in accounts],
+        revisions=[one.standing.revision for one in arrivals],
+        moments=[account.accepted_at for account in accounts],
+        families=[one.standing.case.family for one in arrivals],
+        pending=[one.standing.pending for one in arrivals],
+        digests=[one.standing.digest for one in arrivals],
+        accounts=[orjson.dumps(account.as_data()).decode() for account in accounts],
+        accepted=[one.accepted for one in arrivals],
+        joined=joined,
+    )
+    lost = [(key, one.standing.case.id) for one in arrivals for key in one.lost]
+    if lost:
+        await tx.execute(
+            """
+            DELETE FROM keys USING unnest(CAST(:keys AS text[]), CAST(:cases AS text[])) AS t(key, "case")
+            WHERE keys.key = t.key AND keys."case" = t."case"
+            """,
+            keys=[key for key, _ in lost],
+            cases=[case for _, case in lost],
+        )
+    ties = [(key, one.standing.case.id) for one in arrivals for key in one.ties]
+    if ties:
+        await tx.execute(
+            """
+            INSERT INTO keys (key, "case") SELECT * FROM unnest(CAST(:keys AS text[]), CAST(:cases AS text[]))
+            ON CONFLICT DO NOTHING
+            """,
+            keys=[key for key, _ in ties],
+            cases=[case for _, case in ties],
+        )
+
+
+async def newest_revisions(tx: Transaction, cases: Collection[str]) -> dict[str, int]:
+    """The newest revision applied, per case that is known."""
+    rows = await tx.rows(
+        'SELECT "case", revision FROM incidents WHERE "case" = ANY(CAST(:cases AS text[]))', cases=sorted(cases)
+    )
+    return {row["case"]: row["revision"] for row in rows}
+
+
+async def save_standing(tx: Transaction, standing: Iterable[Standing]) -> None:
+    """Write family, digest and whether it is pending, of cases whose revision stays."""
+    rows = sorted(standing, key=lambda one: one.case.id)
+    if rows:
+        await tx.execute(
+            """
+            UPDATE incidents AS i SET family = t.family, digest = t.digest, pending = t.pending
+            FROM unnest(
+                CAST(:cases AS text[]), CAST(:families AS bigint[]), CAST(:digests AS bytea[]),
+                CAST(:pending AS boolean[])
+            ) AS t("case", family, digest, pending)
+            WHERE i."case" = t."case"
+            """,
+            cases=[one.case.id for one in rows],
+            families=[one.case.family for one in rows],
+            digests=[one.digest for one in rows],
+            pending=[one.pending for one in rows],
+        )
+
+
+async def save_record_families(tx: Transaction, records: Sequence[domain.Record]) -> None:
+    """Write the family of each record."""
+    if records:
+        await tx.execute(
+            """
+            UPDATE records AS r SET family = t.family
+            FROM unnest(CAST(:sources AS text[]), CAST(:ids AS text[]), CAST(:families AS bigint[]))
+                AS t(source, id, family)
+            WHERE r.source = t.source AND r.id = t.id
+            """,
+            sources=[record.source for record in records],
+            ids=[record.person.id for record in records],
+            families=[record.family for record in records],
+        )
+
+
+async def accepted_bodies(tx: Transaction, cases: Sequence[str]) -> dict[str, bytes]:
+    """The newest accepted revision of each case, as intake sent it."""
+    rows = await tx.rows(
+        'SELECT "case", accepted FROM incidents WHERE "case" = ANY(CAST(:cases AS text[]))', cases=list(cases)
+    )
+    return {row["case"]: row["accepted"] for row in rows}
+
+
+_WITH_LATER: Final = """
+    SELECT i."case", i.family FROM written JOIN incidents i USING ("case")
+    WHERE i.family IS NOT NULL AND EXISTS (
+        SELECT 1 FROM incidents l
+        WHERE l.family = i.family AND (l.accepted_at, l."case") > (i.accepted_at, i."case")
+    )
+"""
+"""Of the cases that something new was written of, those with later incidents in their family."""
+
+
+_LEARN_DECISIONS: Final = """
+    WITH written AS (
+        INSERT INTO decisions AS d ("case", child_level, notified_css, marac_on, about)
+        SELECT * FROM unnest(
+            CAST(:cases AS text[]), CAST(:levels AS int[]), CAST(:notified AS boolean[]),
+            CAST(:marac AS date[]), CAST(:about AS jsonb[])
+        )
+        ON CONFLICT ("case") DO UPDATE SET child_level = excluded.child_level,
+            notified_css = excluded.notified_css, about = excluded.about,
+            marac_on = CASE WHEN excluded.marac_on IS NOT NULL
+                THEN LEAST(d.marac_on, excluded.marac_on) END
+        WHERE (d.child_level, d.notified_css, d.about, d.marac_on) IS DISTINCT FROM (
+            excluded.child_level, excluded.notified_css, excluded.about,
+            CASE WHEN excluded.marac_on IS NOT NULL THEN LEAST(d.marac_on, excluded.marac_on) END
+        )
+        RETURNING d."case"
+    )
+"""
+_LEARN_ANSWERS: Final = """
+    WITH written AS (
+        INSERT INTO answers AS a ("case", taken)
+        SELECT * FROM unnest(CAST(:cases AS text[]), CAST(:taken AS jsonb[]))
+        ON CONFLICT ("case") DO UPDATE SET taken = excluded.taken WHERE a.taken <> excluded.taken
+        RETURNING a."case"
+    )
+"""
+
+
+async def learn_decisions(tx: Transaction, decided: Mapping[str, domain.Decided]) -> dict[str, int]:
+    """Keep what was decided. Per case whose facts changed and that others follow, its family.
+
+    A case that stays referred to MARAC was referred on the first day, however often it is decided again.
+    """
+    cases = sorted(decided)
+    rows = await tx.rows(
+        _LEARN_DECISIONS + _WITH_LATER,
+        cases=cases,
+        levels=[decided[case].child_level for case in cases],
+        notified=[decided[case].notified_css for case in cases],
+        marac=[decided[case].marac_on for case in cases],
+        about=[orjson.dumps(decided[case].about).decode() for case in cases],
+    )
+    return {row["case"]: row["family"] for row in rows}
+
+
+async def learn_answers(tx: Transaction, taken: Mapping[str, Sequence[domain.Taken]]) -> dict[str, int]:
+    """Keep what children's services answered. Per case with news that others follow, its family."""
+    cases = sorted(taken)
+    rows = await tx.rows(
+        _LEARN_ANSWERS + _WITH_LATER,
+        cases=cases,
+        taken=[
+            orjson.dumps([(one.pathway, one.at.isoformat()) for one in taken[case]]).decode() for case in cases
+        ],
+    )
+    return {row["case"]: row["family"] for row in rows}

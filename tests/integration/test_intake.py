@@ -14,6 +14,7 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import count
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -22,8 +23,10 @@ import pytest
 import uvicorn
 from aiokafka import AIOKafkaConsumer
 from sqlalchemy import make_url
+from typer.testing import CliRunner
 
 from deploy.local import Parts
+from services.intake.commands import app as send_app
 from services.intake.main import create_app
 from services.intake.settings import Settings
 from shared import keys
@@ -600,6 +603,32 @@ async def test_a_database_that_is_away_is_answered_with_503_and_nothing_is_lost_
         assert (await post(client, reference=reference)).json()["status"] == "repeated"
         assert (await post(client, reference=a_reference())).status_code == 202
     eventually(lambda: health(door) == "up", "all is well again")
+
+
+def test_send_posts_a_file_and_says_what_became_of_each(door: Door, tmp_path: Path) -> None:
+    (tmp_path / "status.json").write_bytes(orjson.dumps({"intake": {"url": door.url}}))
+    police = {"northshire": door.north, "southshire": door.south}
+    (tmp_path / "keys.json").write_bytes(orjson.dumps({"police": police}))
+    month = [an_incident(reference=a_reference()) for _ in range(30)]
+    lines = [
+        *month,
+        an_incident(force="southshire", reference=a_reference(), risk={"level": "purple"}),
+        {**month[0], "caller": "victim"},
+        an_incident(force="westshire"),
+    ]
+    file = tmp_path / "month.jsonl"
+    file.write_bytes(b"\n".join(orjson.dumps(line) for line in lines))
+    first = CliRunner().invoke(send_app, [str(file), "--data", str(tmp_path), "--concurrency", "1", "--json"])
+    assert first.exit_code == 1, first.output
+    told = orjson.loads(first.stdout)
+    assert (told["sent"], told["accepted"], told["refused"], told["faults"]) == (33, 31, 2, 1)
+    assert [one["number"] for one in told["refusals"]] == [32, 33]
+    assert told["refusals"][0]["differs"] == ["/caller"]
+
+    file.write_bytes(b"\n".join(orjson.dumps(line) for line in month))
+    again = CliRunner().invoke(send_app, [str(file), "--data", str(tmp_path)])
+    assert again.exit_code == 0
+    assert "30 repeated" in again.stdout
 
 
 async def test_a_broker_that_is_away_does_not_stop_the_door(door: Door, runtime: Parts) -> None:

@@ -7,8 +7,14 @@ import sys
 import typer
 
 from deploy.local import RuntimeTrouble
+from services.delivery import commands as delivery
+from services.intake import commands as intake
+from services.triage import commands as triage
 from shared.errors import WaymarkError
 from waymark import access, reconcile, recovery, terminal, up
+from waymark.bench import command as bench
+from waymark.demo import command as demo
+from waymark.simulate import commands as simulate
 
 app = typer.Typer(
     name="waymark",
@@ -18,13 +24,19 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Takes police domestic-abuse incidents and gets each case to the service that can help.",
 )
+app.command("demo")(demo.demo)
 app.command("up")(up.up)
 app.command("run")(up.run)
 app.command("status")(up.status)
 app.command("migrate")(up.migrate_database)
 app.command("reconcile")(reconcile.reconcile)
+app.add_typer(intake.app)
+app.add_typer(simulate.app)
+app.add_typer(triage.app)
+app.add_typer(delivery.app)
 app.add_typer(access.app, name="keys")
 app.add_typer(recovery.app, name="dead-letters")
+app.add_typer(bench.app, name="bench")
 
 
 def main() -> None:

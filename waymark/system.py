@@ -177,7 +177,7 @@ class System:
             Child(
                 Order(
                     name=name,
-                    command=[sys.executable, "-m", "waymark", "run", name],
+                    command=[sys.executable, "-m", "waymark.serve", name],
                     log=self.plan.data / f"{name}.log",
                     grace_s=15,
                     directory=ROOT,

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import importlib
 import signal
 from pathlib import Path
 from typing import Annotated, Any
 
 import aiohttp
 import typer
-import uvicorn
 from rich.table import Table
 
 from deploy.local import default_data_dir
 from deploy.migrations import SERVICES, migrate
-from shared.settings import read_settings
 from waymark import terminal
+from waymark.serve import serve
 from waymark.system import KEYS_FILE, Plan, System, health_of
 from waymark.terminal import DataOption, JsonOption
 
@@ -91,18 +89,7 @@ def run(
     """
     if service not in SERVICES:
         terminal.fail(f"There is no service {service}: {', '.join(SERVICES)}.", 2)
-    settings = read_settings(importlib.import_module(f"services.{service}.settings").Settings)
-    app = importlib.import_module(f"services.{service}.main").create_app(settings)
-    uvicorn.run(
-        app,
-        host=settings.host,
-        port=settings.port,
-        access_log=False,
-        log_level="warning",
-        timeout_keep_alive=65,
-        timeout_graceful_shutdown=10,
-        server_header=False,
-    )
+    serve(service)
 
 
 def migrate_database(

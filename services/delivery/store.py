@@ -75,8 +75,8 @@ async def load_cases(tx: Transaction, cases: Iterable[str]) -> dict[str, CaseRec
     """The records of cases, locked until the transaction ends."""
     rows = await tx.rows(
         """
-        SELECT "case", version, revision, state, held_by, decided_state, why, trace, caused_by, lane, ledger,
-            unaddressed
+        SELECT "case", version, revision, state, held_by, decided_state, decided_owner, why, trace,
+            caused_by, lane, ledger, unaddressed
         FROM cases WHERE "case" = ANY(CAST(:cases AS text[])) ORDER BY "case" FOR UPDATE
         """,
         cases=sorted(set(cases)),
@@ -93,17 +93,19 @@ async def save_cases(tx: Transaction, cases: Sequence[CaseRecord], decided: Mapp
     ordered = sorted(cases, key=lambda case: case.case)
     await tx.execute(
         """
-        INSERT INTO cases ("case", version, revision, state, held_by, decided_state, why, trace, caused_by,
-            lane, ledger, unaddressed, decided)
+        INSERT INTO cases ("case", version, revision, state, held_by, decided_state, decided_owner, why,
+            trace, caused_by, lane, ledger, unaddressed, decided)
         SELECT * FROM unnest(
             CAST(:cases AS text[]), CAST(:versions AS int[]), CAST(:revisions AS bigint[]),
             CAST(:states AS text[]), CAST(:owners AS text[]), CAST(:decided_states AS text[]),
+            CAST(:decided_owners AS text[]),
             CAST(:whys AS text[]), CAST(:traces AS text[]), CAST(:causes AS text[]), CAST(:lanes AS text[]),
             CAST(:ledgers AS json[]), CAST(:unaddressed AS json[]), CAST(:decided AS bytea[])
         )
         ON CONFLICT ("case") DO UPDATE SET
             version = excluded.version, revision = excluded.revision, state = excluded.state,
-            held_by = excluded.held_by, decided_state = excluded.decided_state, why = excluded.why,
+            held_by = excluded.held_by, decided_state = excluded.decided_state,
+            decided_owner = excluded.decided_owner, why = excluded.why,
             trace = excluded.trace, caused_by = excluded.caused_by, lane = excluded.lane,
             ledger = excluded.ledger, unaddressed = excluded.unaddressed, decided = excluded.decided,
             updated_at = now()
@@ -114,6 +116,7 @@ async def save_cases(tx: Transaction, cases: Sequence[CaseRecord], decided: Mapp
         states=[case.state for case in ordered],
         owners=[case.held_by for case in ordered],
         decided_states=[case.decided_state for case in ordered],
+        decided_owners=[case.decided_owner for case in ordered],
         whys=[case.why for case in ordered],
         traces=[case.trace for case in ordered],
         causes=[case.caused_by for case in ordered],
@@ -142,10 +145,11 @@ async def save_states(tx: Transaction, cases: Sequence[CaseRecord]) -> None:
 
 
 async def load_deliveries(tx: Transaction, cases: Iterable[str]) -> dict[str, list[Delivery]]:
-    """All deliveries of cases, oldest version first."""
+    """All deliveries of cases, oldest version first, locked: nobody leases one that is about to change."""
     rows = await tx.rows(
         """
-        SELECT * FROM deliveries WHERE "case" = ANY(CAST(:cases AS text[])) ORDER BY "case", version, id
+        SELECT * FROM deliveries WHERE "case" = ANY(CAST(:cases AS text[]))
+        ORDER BY "case", version, id FOR UPDATE
         """,
         cases=sorted(set(cases)),
     )
@@ -225,6 +229,8 @@ async def lease(tx: Transaction, rooms: Mapping[str, int], *, running: str, leas
 
 async def release(tx: Transaction, deliveries: Sequence[str], *, running: str) -> None:
     """Give back leases of this process that were not used."""
+    if not deliveries:
+        return
     await tx.execute(
         """
         UPDATE deliveries SET lease_until = NULL, leased_by = NULL

@@ -14,6 +14,7 @@ STATEMENTS = (
         state text NOT NULL,
         held_by text,
         decided_state text NOT NULL,
+        decided_owner text,
         why text NOT NULL,
         trace text,
         caused_by text,

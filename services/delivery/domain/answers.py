@@ -161,7 +161,7 @@ def state_of(case: CaseRecord, deliveries: Iterable[Delivery]) -> tuple[v.CaseSt
     if case.unaddressed or "held" in states:
         return "held", OWNER
     if case.decided_state == "held":
-        return "held", case.held_by or "triage"
+        return "held", case.decided_owner or "triage"
     if states & {"waiting", "offered"}:
         return "in_flight", None
     if case.decided_state == "withdrawn":

@@ -127,6 +127,8 @@ class Delivery:
     inbox_no: int | None = None
     answers: list[dict[str, Any]] = field(default_factory=list)
     ledger: list[LedgerEntry] = field(default_factory=list)
+    begun: bool = False
+    """Not stored: an attempt of this very process is on its way or not recorded yet."""
 
     @property
     def open(self) -> bool:
@@ -139,7 +141,9 @@ class Delivery:
         `running`: the id of the process that asks, which knows of its own what it has not begun; a lease
         of another process, living or dead, may mean that a request was on its way.
         """
-        if self.state in ("received", "offered") or self.attempts > 0 or self.received_at is not None:
+        if self.begun or self.attempts > 0 or self.received_at is not None:
+            return True
+        if self.state in ("received", "offered"):
             return True
         return self.state == "waiting" and self.leased_by is not None and self.leased_by != running
 
@@ -154,6 +158,8 @@ class CaseRecord:
     state: v.CaseState
     held_by: str | None
     decided_state: str
+    decided_owner: str | None
+    """What triage made of it, and who owns what triage holds."""
     why: str
     trace: str | None
     caused_by: str | None

@@ -1,0 +1,205 @@
+"""The two ways out that are ours to go: a signed webhook, and the recipient's own topic.
+
+Nothing here raises for what a recipient does: it becomes an `Attempt`. What was answered is not kept, only
+its status: a body could quote what was sent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Final
+from urllib.parse import urlsplit
+
+import aiohttp
+from opentelemetry.trace import SpanKind, StatusCode
+from standardwebhooks import Webhook
+from yarl import URL
+
+from services.delivery.domain.recipients import Channel, Recipient
+from services.delivery.domain.sending import Attempt, Outcome, outcome_of, read_retry_after
+from services.delivery.store import Leased
+from shared import ledger, telemetry
+from shared.contracts.topics import DAY_MS, routed_topic
+from shared.errors import Rejected, Retryable
+from shared.kafka import Message, Producer, make_topic
+
+_READ_AT_MOST: Final = 65_536
+_TOPIC_KEPT_MS: Final = 14 * DAY_MS
+
+
+class _Address:
+    """What of a webhook stays the same from one request to the next."""
+
+    def __init__(self, channel: Channel) -> None:
+        assert channel.url is not None  # noqa: S101 (the directory refuses a webhook without one)
+        parts = urlsplit(channel.url)
+        self.url = URL(channel.url)
+        self.host = parts.hostname or ""
+        self.port = parts.port or (443 if parts.scheme == "https" else 80)
+        self.signers = [Webhook(secret.reveal()) for secret in channel.secrets]
+
+
+class Webhooks:
+    """Posts signed notifications (Standard Webhooks), over connections that are kept open."""
+
+    def __init__(self, *, attempt_s: float, at_once: int) -> None:
+        self._timeout = aiohttp.ClientTimeout(total=attempt_s, sock_connect=min(5.0, attempt_s))
+        self._at_once = at_once
+        self._session: aiohttp.ClientSession | None = None
+        self._addresses: dict[Channel, _Address] = {}
+
+    async def send(self, leased: Leased, channel: Channel) -> Attempt:
+        """One attempt."""
+        address = self._addresses.get(channel)
+        if address is None:
+            address = self._addresses[channel] = _Address(channel)
+        started = ledger.now()
+        span = telemetry.start_span(
+            "POST",
+            SpanKind.CLIENT,
+            parent=leased.trace,
+            attributes={
+                "http.request.method": "POST",
+                "server.address": address.host,
+                "server.port": address.port,
+                "waymark.case": leased.case,
+                "waymark.delivery": leased.id,
+                "waymark.recipient": leased.recipient,
+            },
+        )
+        retry_after: float | None = None
+        try:
+            headers = signed(leased.id, leased.payload, address.signers, started)
+            headers["traceparent"] = telemetry.traceparent(span)
+            async with self._client().post(
+                address.url, data=leased.payload, headers=headers, allow_redirects=False
+            ) as response:
+                status = response.status
+                retry_after = read_retry_after(response.headers.get("Retry-After"), started)
+                # A short answer is read so that the connection can be used again; a long one is cut off.
+                if not response.content.at_eof():
+                    await response.content.read(_READ_AT_MOST)
+            outcome: Outcome = outcome_of(status)
+            result = f"HTTP {status}"
+            span.set_attribute("http.response.status_code", status)
+        except TimeoutError:
+            outcome, result = "later", "timed out"
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            outcome, result = "later", type(error).__name__
+        if outcome != "received":
+            span.set_status(StatusCode.ERROR, result)
+        span.end()
+        return Attempt(leased.id, leased.case, outcome, result, started, ledger.now(), retry_after)
+
+    def _client(self) -> aiohttp.ClientSession:
+        if self._session is None:
+            self._session = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(
+                    limit=self._at_once, limit_per_host=0, keepalive_timeout=30, ttl_dns_cache=60
+                ),
+                cookie_jar=aiohttp.DummyCookieJar(),
+                timeout=self._timeout,
+                auto_decompress=False,
+                headers={"Content-Type": "application/json", "User-Agent": "waymark"},
+                skip_auto_headers=["Accept", "Accept-Encoding"],
+            )
+        return self._session
+
+    async def close(self) -> None:
+        """Close all connections."""
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
+
+
+def signed(delivery: str, payload: bytes, signers: list[Webhook], at: datetime) -> dict[str, str]:
+    """The three headers of the specification; one signature per secret."""
+    text = payload.decode()
+    return {
+        "webhook-id": delivery,
+        "webhook-timestamp": str(int(at.timestamp())),
+        "webhook-signature": " ".join(signer.sign(delivery, at, text) for signer in signers),
+    }
+
+
+class RecipientTopics:
+    """Publishes to `waymark.routed.<recipient>.v1`, which is made when it is missing."""
+
+    def __init__(self, producer: Producer, bootstrap: str, partitions: int) -> None:
+        self._producer = producer
+        self._bootstrap = bootstrap
+        self._partitions = partitions
+        self._made: set[str] = set()
+
+    async def send(self, leased: Leased) -> Attempt:
+        """One attempt. On the topic is not received: that takes a receipt."""
+        started = ledger.now()
+        span = telemetry.start_span(
+            "send recipient topic",
+            SpanKind.PRODUCER,
+            parent=leased.trace,
+            attributes={
+                "messaging.system": "kafka",
+                "messaging.operation.name": "send",
+                "messaging.operation.type": "send",
+                "messaging.destination.name": routed_topic(leased.recipient),
+                "waymark.case": leased.case,
+                "waymark.delivery": leased.id,
+            },
+        )
+        outcome: Outcome = "published"
+        result = "published"
+        try:
+            await self.make(leased.recipient)
+            await self._producer.publish(
+                [
+                    Message(
+                        routed_topic(leased.recipient), leased.case, leased.payload, telemetry.traceparent(span)
+                    )
+                ]
+            )
+        except Retryable:
+            outcome, result = "later", "the broker is away"
+        except Rejected:
+            outcome, result = "gone", "larger than the broker takes"
+        if outcome != "published":
+            span.set_status(StatusCode.ERROR, result)
+        span.end()
+        return Attempt(leased.id, leased.case, outcome, result, started, ledger.now())
+
+    async def make(self, recipient: str) -> None:
+        """Make the recipient's topic if it is missing. Raises Retryable where the broker is away."""
+        topic = routed_topic(recipient)
+        if topic not in self._made:
+            await make_topic(self._bootstrap, topic, self._partitions, retention_ms=_TOPIC_KEPT_MS)
+            self._made.add(topic)
+
+
+class Outbound:
+    """Sends a delivery by the channel it goes by."""
+
+    def __init__(
+        self, recipients: Mapping[str, Recipient], webhooks: Webhooks, topics: RecipientTopics
+    ) -> None:
+        self._recipients = recipients
+        self._webhooks = webhooks
+        self._topics = topics
+
+    async def send(self, leased: Leased) -> Attempt:
+        """One attempt by the delivery's channel."""
+        recipient = self._recipients.get(leased.recipient)
+        channel = None
+        if recipient is not None and leased.channel < len(recipient.channels):
+            channel = recipient.channels[leased.channel]
+        if channel is not None and channel.kind == "webhook":
+            return await self._webhooks.send(leased, channel)
+        if channel is not None and channel.kind == "topic":
+            return await self._topics.send(leased)
+        # The recipient's file has changed since: whoever records this takes the next way, or holds it.
+        now = ledger.now()
+        return Attempt(leased.id, leased.case, "gone", "no such channel any more", now, now)
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self._webhooks.close()

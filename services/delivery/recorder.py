@@ -1,0 +1,287 @@
+"""Stores what happens to deliveries: attempts, receipts, cursors that moved on. Whatever gathered while the
+last transaction ran goes into the next one, together with the outcome of each case that it touched."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final
+
+from prometheus_client import Counter, Histogram
+
+from services.delivery import store
+from services.delivery.domain import answers
+from services.delivery.domain.answers import Closed, Noted, Said
+from services.delivery.domain.case import CaseRecord, Delivery
+from services.delivery.domain.recipients import Recipient
+from services.delivery.domain.sending import Attempt
+from services.delivery.outgoing import Office, Outgoing
+from shared import audit, ledger, telemetry
+from shared.contracts.topics import OUTCOMES
+from shared.errors import Retryable
+from shared.outbox import EmittingTransaction, Outbox
+
+MOST_AT_ONCE: Final = 500
+
+RECEIVED = Counter("waymark_delivery_received_total", "Deliveries received", ["service", "deadline"])
+HELD = Counter("waymark_delivery_held_total", "Deliveries and routes left to a person", ["service", "because"])
+TO_RECEIVED = Histogram(
+    "waymark_delivery_to_received_seconds",
+    "From the decision to the receipt of it",
+    ["service"],
+    buckets=telemetry.SECONDS,
+)
+
+_draw = random.SystemRandom().random
+_log = telemetry.logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Passed:
+    """A recipient's cursor moved past a delivery."""
+
+    delivery: str
+    case: str
+    at: datetime
+
+
+@dataclass(slots=True)
+class Note:
+    """Something to store, and who waits to hear that it was."""
+
+    what: Attempt | Passed | Said
+    case: str
+    waiting: asyncio.Future[Noted] | None = None
+
+
+@dataclass(slots=True)
+class _Outcome:
+    """What a transaction made of its notes."""
+
+    said: list[tuple[Note, Noted | Closed]] = field(default_factory=list)
+    received: list[Delivery] = field(default_factory=list)
+    held: list[Delivery] = field(default_factory=list)
+
+
+class Recorder:
+    """The one writer of what happened to deliveries, besides the decisions themselves."""
+
+    def __init__(
+        self, outbox: Outbox, office: Office, recipients: dict[str, Recipient], *, every_ms: int
+    ) -> None:
+        self._outbox = outbox
+        self._office = office
+        self._recipients = recipients
+        self._every_s = every_ms / 1000
+        self._notes: list[Note] = []
+        self._unused: list[str] = []
+        self._something = asyncio.Event()
+
+    def attempted(self, attempt: Attempt) -> None:
+        """Store an attempt, soon."""
+        self._add(Note(attempt, attempt.case))
+
+    def unused(self, delivery: str) -> None:
+        """Give a lease back, soon."""
+        self._unused.append(delivery)
+        self._something.set()
+
+    async def passed(self, passed: Sequence[Passed]) -> None:
+        """Store that a cursor moved past deliveries; returns when it is stored. Raises Retryable."""
+        waiting = [self._add(Note(one, one.case, asyncio.get_running_loop().create_future())) for one in passed]
+        if waiting:
+            await asyncio.gather(*waiting)
+
+    async def said(self, said: Said, case: str) -> Noted:
+        """Store a receipt; what became of it. Raises Closed and Retryable."""
+        return await self._add(Note(said, case, asyncio.get_running_loop().create_future()))
+
+    def _add(self, note: Note) -> asyncio.Future[Noted]:
+        self._notes.append(note)
+        self._something.set()
+        return note.waiting if note.waiting is not None else asyncio.get_running_loop().create_future()
+
+    async def run(self) -> None:
+        """Run for ever."""
+        while True:
+            await self._something.wait()
+            await asyncio.sleep(self._every_s)
+            await self.store()
+
+    async def store(self) -> None:
+        """Store all that has gathered."""
+        self._something.clear()
+        while self._notes or self._unused:
+            notes, self._notes = self._notes[:MOST_AT_ONCE], self._notes[MOST_AT_ONCE:]
+            unused, self._unused = self._unused, []
+            try:
+                await self._store(notes, unused)
+            except (Retryable, asyncio.CancelledError) as error:
+                # Nobody should wait for a database that is away; attempts and leases are kept until it is back.
+                kept = [note for note in notes if note.waiting is None]
+                self._notes, self._unused = kept + self._notes, unused + self._unused
+                for note in notes:
+                    _fail(note, Retryable("the receipt could not be stored"))
+                if isinstance(error, asyncio.CancelledError):
+                    raise
+                _log.warning("recorder.waiting", notes=len(kept), error=str(error))
+                self._something.set()
+                await asyncio.sleep(0.5)
+                return
+
+    async def _store(self, notes: Sequence[Note], unused: Sequence[str]) -> None:
+        try:
+            outcome = await self._transact(notes, unused)
+        except (Retryable, asyncio.CancelledError):
+            raise
+        except Exception as error:
+            if len(notes) > 1:
+                await self._store(notes[: len(notes) // 2], unused)
+                await self._store(notes[len(notes) // 2 :], ())
+                return
+            # A defect of ours: the lease of an attempt ends by itself, and it is made again under its id.
+            for note in notes:
+                _log.error("recorder.note_failed", case=note.case, kind=type(note.what).__name__, error=error)
+                _fail(note, error)
+                self._office.dispatcher.recorded([note.what.delivery])
+            return
+        self._office.dispatcher.recorded(
+            [note.what.delivery for note in notes if isinstance(note.what, Attempt)]
+        )
+        for note, result in outcome.said:
+            if note.waiting is not None and not note.waiting.done():
+                if isinstance(result, Closed):
+                    note.waiting.set_exception(result)
+                else:
+                    note.waiting.set_result(result)
+        for delivery in outcome.received:
+            kept = "missed" if delivery.breached_at is not None else "kept"
+            RECEIVED.labels(delivery.service, kept).inc()
+            if delivery.received_at is not None:
+                TO_RECEIVED.labels(delivery.service).observe(
+                    max(0.0, (delivery.received_at - delivery.began).total_seconds())
+                )
+        for delivery in outcome.held:
+            HELD.labels(delivery.service, "unreachable" if delivery.received_at is None else "rejected").inc()
+
+    async def _transact(self, notes: Sequence[Note], unused: Sequence[str]) -> _Outcome:
+        started = ledger.now()
+        outcome = _Outcome()
+        async with self._outbox.transaction() as tx:
+            if not notes:
+                await store.release(tx, unused, running=self._office.running)
+                return outcome
+            cases = await store.load_cases(tx, (note.case for note in notes))
+            deliveries = await store.load_deliveries(tx, cases)
+            by_id = {delivery.id: delivery for of_case in deliveries.values() for delivery in of_case}
+            outgoing = Outgoing(self._office, started)
+            changed: dict[str, Delivery] = {}
+            news: set[str] = set()
+            for note in notes:
+                delivery = by_id.get(note.what.delivery)
+                if delivery is None:
+                    _log.error("recorder.unknown_delivery", delivery=note.what.delivery)
+                    outcome.said.append((note, "late"))
+                    continue
+                before = (delivery.state, delivery.received_at, delivery.attempts > 0, len(delivery.answers))
+                self._apply(note, delivery, outcome)
+                changed[delivery.id] = delivery
+                if before != (
+                    delivery.state,
+                    delivery.received_at,
+                    delivery.attempts > 0,
+                    len(delivery.answers),
+                ):
+                    news.add(delivery.case)
+                if before[1] is None and delivery.received_at is not None:
+                    outcome.received.append(delivery)
+                if before[0] != "held" and delivery.state == "held":
+                    outcome.held.append(delivery)
+            await self._fall_back_to_inbox(tx, list(changed.values()), outgoing)
+            await outgoing.store(tx)
+            await store.update_deliveries(tx, sorted(changed.values(), key=lambda d: d.id))
+            told = [cases[case] for case in sorted(news)]
+            tell(tx, told, deliveries, started)
+            await store.save_states(tx, told)
+            await store.release(tx, unused, running=self._office.running)
+            for delivery in outcome.held:
+                await audit.record(
+                    tx,
+                    who="delivery",
+                    act="delivery.held",
+                    case=delivery.case,
+                    delivery=delivery.id,
+                    recipient=delivery.recipient,
+                    because=delivery.held_because,
+                )
+        return outcome
+
+    def _apply(self, note: Note, delivery: Delivery, outcome: _Outcome) -> None:
+        what = note.what
+        if isinstance(what, Attempt):
+            answers.attempted(delivery, what, self._recipients.get(delivery.recipient), _draw)
+        elif isinstance(what, Passed):
+            answers.cursor_passed(delivery, what.at)
+            outcome.said.append((note, "recorded"))
+        else:
+            try:
+                outcome.said.append((note, answers.receipt(delivery, what)))
+            except Closed as closed:
+                outcome.said.append((note, closed))
+
+    async def _fall_back_to_inbox(
+        self, tx: EmittingTransaction, deliveries: Sequence[Delivery], outgoing: Outgoing
+    ) -> None:
+        """What no webhook could bring is put into the inbox of a recipient that has one."""
+        falling = [delivery for delivery in deliveries if self._goes_to_inbox(delivery)]
+        if not falling:
+            return
+        contents = await store.contents_of(tx, (delivery.id for delivery in falling))
+        for delivery in falling:
+            outgoing.offer(delivery, contents[delivery.id])
+
+    def _goes_to_inbox(self, delivery: Delivery) -> bool:
+        recipient = self._recipients.get(delivery.recipient)
+        return (
+            delivery.state == "waiting"
+            and recipient is not None
+            and delivery.channel < len(recipient.channels)
+            and recipient.channels[delivery.channel].kind == "inbox"
+        )
+
+    async def close(self) -> None:
+        """Store what is left; what cannot be stored is sent again under its id."""
+        try:
+            async with asyncio.timeout(5):
+                await self.store()
+        except (Retryable, TimeoutError):
+            _log.warning("recorder.left", notes=len(self._notes))
+
+
+def tell(
+    tx: EmittingTransaction,
+    cases: Sequence[CaseRecord],
+    deliveries: dict[str, list[Delivery]],
+    started: datetime,
+) -> None:
+    """Bring the cases' states up to date and emit what became of each: one event, the whole state."""
+    for case in cases:
+        case.state, case.held_by = answers.state_of(case, deliveries.get(case.case, ()))
+        tx.emit(
+            OUTCOMES,
+            case.case,
+            answers.answered(case, deliveries.get(case.case, ())),
+            started=started,
+            lane=case.lane,
+            ledger=case.ledger,
+            caused_by=case.caused_by,
+            trace=case.trace,
+        )
+
+
+def _fail(note: Note, error: Exception) -> None:
+    if note.waiting is not None and not note.waiting.done():
+        note.waiting.set_exception(error)

@@ -1,0 +1,243 @@
+"""What is looked at again and again, by every copy of the service: what is due to be sent, and deadlines
+that passed unmet. At the start also what could not be addressed, and what waits for recipients who are gone."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Final
+
+import orjson
+from opentelemetry.trace import SpanKind
+from prometheus_client import Counter, Gauge
+
+from services.delivery import store
+from services.delivery.dispatch import Dispatcher
+from services.delivery.domain import answers
+from services.delivery.domain.case import CaseRecord, Delivery, Route, delivery_id
+from services.delivery.domain.notification import for_stand_in, view_of_document
+from services.delivery.domain.recipients import Directory, Recipient
+from services.delivery.domain.versions import AT_ONCE
+from services.delivery.handlers import Decisions
+from services.delivery.outbound import RecipientTopics
+from services.delivery.outgoing import Office, Outgoing
+from services.delivery.recorder import HELD, tell
+from shared import audit, ledger, telemetry
+from shared.canonical import digest
+from shared.errors import Retryable
+from shared.outbox import EmittingTransaction, Outbox
+
+LEASED_AT_ONCE: Final = 64
+"""Per recipient and round: a recipient with much waiting does not crowd out the others."""
+CASES_AT_ONCE: Final = 200
+
+BREACHES = Counter("waymark_delivery_breaches_total", "Deadlines missed", ["service"])
+OVERDUE = Gauge("waymark_delivery_overdue", "Deliveries whose deadline passed and that are not received")
+
+_log = telemetry.logger()
+
+
+class Rounds:
+    """The rounds of one copy of the service."""
+
+    def __init__(
+        self,
+        outbox: Outbox,
+        office: Office,
+        dispatcher: Dispatcher,
+        directory: Directory,
+        decisions: Decisions,
+        topics: RecipientTopics,
+        *,
+        every_s: float,
+    ) -> None:
+        self._outbox = outbox
+        self._office = office
+        self._dispatcher = dispatcher
+        self._directory = directory
+        self._decisions = decisions
+        self._topics = topics
+        self._every_s = every_s
+
+    async def run(self) -> None:
+        """Run for ever."""
+        at_start = [self.hold_what_nobody_gets, self.address_again, self.make_topics]
+        while True:
+            try:
+                await self.lease_due()
+                await self.note_missed()
+                while at_start:
+                    await at_start[0]()
+                    at_start.pop(0)
+            except Retryable as error:
+                _log.warning("rounds.waiting", error=str(error))
+            await asyncio.sleep(self._every_s)
+
+    async def make_topics(self) -> None:
+        """The topic of each recipient that wants one."""
+        for recipient in self._directory.recipients:
+            if any(channel.kind == "topic" for channel in recipient.channels):
+                await self._topics.make(recipient.id)
+
+    async def lease_due(self) -> int:
+        """Take what is due to be sent and nobody is sending; how many."""
+        rooms = {
+            recipient.id: min(LEASED_AT_ONCE, self._dispatcher.room(recipient.id, bulk=True))
+            for recipient in self._directory.recipients
+        }
+        rooms = {recipient: room for recipient, room in rooms.items() if room}
+        if not rooms:
+            return 0
+        async with self._outbox.database.transaction() as tx:
+            leased = await store.lease(tx, rooms, running=self._office.running, lease_s=self._office.lease_s)
+        self._dispatcher.put(leased)
+        return len(leased)
+
+    async def note_missed(self) -> int:
+        """Note deadlines that passed unmet, once each, and tell the stand-ins; how many."""
+        async with self._outbox.database.transaction() as tx:
+            late = await store.missed_deadlines(tx, CASES_AT_ONCE)
+        if not late:
+            return 0
+        async with self._outbox.transaction() as tx:
+            return await self._escalate(tx, late)
+
+    async def _escalate(self, tx: EmittingTransaction, late: Sequence[str]) -> int:
+        now = ledger.now()
+        cases = await store.load_cases(tx, late)
+        deliveries = await store.load_deliveries(tx, cases)
+        # The earliest deadline first, whoever missed it.
+        missed = sorted(
+            (d for of_case in deliveries.values() for d in of_case if answers.missed(d, now)),
+            key=lambda d: d.due,
+        )
+        outgoing = Outgoing(self._office, now)
+        contents = await store.contents_of(tx, (d.id for d in missed if self._stand_ins(d)))
+        changed: dict[str, Delivery] = {delivery.id: delivery for delivery in missed}
+        for delivery in missed:
+            BREACHES.labels(delivery.service).inc()
+            await audit.record(
+                tx,
+                who="delivery",
+                act="delivery.deadline_missed",
+                case=delivery.case,
+                delivery=delivery.id,
+                recipient=delivery.recipient,
+                service=delivery.service,
+                state=delivery.state,
+            )
+            of_case = deliveries[delivery.case]
+            for stand_in in self._stand_ins(delivery):
+                made = self._make_for(stand_in, delivery, cases[delivery.case], of_case, contents, outgoing)
+                if made is not None:
+                    of_case.append(made)
+        await outgoing.store(tx)
+        await store.update_deliveries(tx, sorted(changed.values(), key=lambda d: d.id))
+        told = [cases[case] for case in sorted({delivery.case for delivery in missed})]
+        tell(tx, told, deliveries, now)
+        await store.save_states(tx, told)
+        return len(missed)
+
+    def _stand_ins(self, delivery: Delivery) -> list[Recipient]:
+        recipient = self._directory.by_id.get(delivery.recipient)
+        return [self._directory.by_id[one] for one in recipient.escalate_to] if recipient else []
+
+    def _make_for(
+        self,
+        stand_in: Recipient,
+        delivery: Delivery,
+        case: CaseRecord,
+        of_case: Sequence[Delivery],
+        contents: dict[str, bytes],
+        outgoing: Outgoing,
+    ) -> Delivery | None:
+        """The delivery that tells a stand-in; None where it has this version already."""
+        number = delivery_id(delivery.case, delivery.version, stand_in.id, stand_in.role)
+        if delivery.id not in contents or any(one.id == number for one in of_case):
+            return None
+        route = Route(
+            service=stand_in.role,
+            about=delivery.route.about,
+            area=delivery.route.area,
+            response=delivery.route.response,
+            due=None,
+            basis=delivery.route.basis,
+            rules=delivery.route.rules,
+        )
+        known = [
+            one
+            for one in of_case
+            if one.recipient == stand_in.id
+            and one.service == stand_in.role
+            and one.may_be_known(self._office.running)
+        ]
+        composed = for_stand_in(orjson.loads(contents[delivery.id]), route, stand_in.id)
+        return outgoing.make(
+            composed,
+            stand_in,
+            version=delivery.version,
+            revision=delivery.revision,
+            due=ledger.now() + AT_ONCE,
+            view=digest(view_of_document(composed.document)),
+            began=case.ledger[-1].to,
+            lane="live",
+            trace=delivery.trace,
+            replaces=known[-1].id if known else None,
+            why_again="deadline_missed",
+            escalates=delivery.id,
+        )
+
+    async def hold_what_nobody_gets(self) -> None:
+        """Deliveries that wait for a recipient who is not described any more go to a person."""
+        while True:
+            async with self._outbox.transaction() as tx:
+                now = ledger.now()
+                gone = await store.without_recipient(tx, self._directory.by_id)
+                if not gone:
+                    return
+                cases = await store.load_cases(tx, (row["case"] for row in gone))
+                deliveries = await store.load_deliveries(tx, cases)
+                ids = {row["id"] for row in gone}
+                held = [
+                    d
+                    for of_case in deliveries.values()
+                    for d in of_case
+                    if d.id in ids and d.state == "waiting"
+                ]
+                for delivery in held:
+                    answers.hold(delivery, "its recipient is not described any more")
+                    HELD.labels(delivery.service, "recipient_gone").inc()
+                    await audit.record(
+                        tx,
+                        who="delivery",
+                        act="delivery.held",
+                        case=delivery.case,
+                        delivery=delivery.id,
+                        recipient=delivery.recipient,
+                        because=delivery.held_because,
+                    )
+                await store.update_deliveries(tx, sorted(held, key=lambda d: d.id))
+                told = [cases[case] for case in sorted(cases)]
+                tell(tx, told, deliveries, now)
+                await store.save_states(tx, told)
+
+    async def address_again(self) -> None:
+        """Look once more for the recipients of cases that lacked some: the files may have changed."""
+        async with self._outbox.database.transaction() as tx:
+            waiting = await store.unaddressed(tx)
+        for row in waiting:
+            span = telemetry.start_span(
+                "address again", SpanKind.INTERNAL, attributes={"waymark.case": row["case"]}
+            )
+            found = False
+            try:
+                async with self._outbox.transaction() as tx:
+                    found = await self._decisions.address_again(tx, row["case"], bytes(row["decided"]))
+            except Retryable:
+                raise
+            except Exception as error:
+                # It stays held, with its owner; one case that cannot be read must not stop the others.
+                _log.error("rounds.not_addressed", case=row["case"], error=error)
+            finally:
+                span.end()
+            _log.info("rounds.addressed_again", case=row["case"], found=found)

@@ -27,8 +27,10 @@ _ALL_THREATS: Final = frozenset(v.THREATS)
 _ALL_ORDERS: Final = frozenset(ORDERS)
 _VIOLENCE_OF: Final = {
     "strangulation": "strangulation", "rape": "sexual", "sexual_assault": "sexual", "harassment": "harassment",
-    "stalking": "harassment", "controlling_or_coercive": "controlling_behaviour", "verbal_abuse": "verbal",
+    "stalking": "harassment", "controlling_or_coercive": "controlling", "emotional_abuse": "controlling",
+    "verbal_abuse": "verbal",
 }  # fmt: skip
+_THREAT_OF: Final = {"threats_to_kill": "kill", "threatening_behaviour": "harm"}
 _ASSAULTS: Final = frozenset(
     {"common_assault", "actual_bodily_harm", "grievous_bodily_harm", "attempted_murder", "murder"}
 )
@@ -59,8 +61,7 @@ def _what_happened(facts: Facts, said: Happened, family: Family) -> None:
     violence = Value(words, _ALL_VIOLENCE, "violence") if open_ended else Value(words, words)
 
     words = frozenset(said.threats or NO_WORDS)
-    if "threats_to_kill" in offences:
-        words |= {"kill"}
+    words = words.union(_THREAT_OF[o] for o in offences if o in _THREAT_OF)
     open_ended = said.threats is None or "/incident/threats" in broken
     threats = Value(words, _ALL_THREATS, "threats") if open_ended else Value(words, words)
 

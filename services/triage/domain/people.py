@@ -87,12 +87,15 @@ def _called(incident: Incident, family: Family) -> Value:
 
 
 def _school_age(incident: Incident, family: Family, attended: bool | None) -> Value:
-    """Reception to 17 (Victims and Prisoners Act 2024). In August the year that is about to start counts."""
+    """Reception to 17 (Victims and Prisoners Act 2024): four by 31 August, and not yet 18.
+
+    In August the school year that is about to start counts.
+    """
     if attended is False:
         return Value((), ())
-    year_starts = family.on.replace(month=9, day=1)
+    four_by = family.on.replace(month=8, day=31)
     if family.on.month < 8:
-        year_starts = year_starts.replace(year=family.on.year - 1)
+        four_by = four_by.replace(year=family.on.year - 1)
     surely: list[str] = []
     maybe: list[str] = []
     ask: str | None = None
@@ -104,7 +107,7 @@ def _school_age(incident: Incident, family: Family, attended: bool | None) -> Va
             maybe.append(member.id)
             ask = ask or member.hinges_on
         elif member.births:
-            if any(_of_school_age(born, family.on, year_starts) for born in member.births):
+            if any(_of_school_age(born, family.on, four_by) for born in member.births):
                 surely.append(member.id)
         elif _at_school(member):
             surely.append(member.id)
@@ -116,8 +119,8 @@ def _school_age(incident: Incident, family: Family, attended: bool | None) -> Va
     return Value(tuple(surely), (*surely, *maybe), ask)
 
 
-def _of_school_age(born: date, on: date, year_starts: date) -> bool:
-    return months_old(born, on) < ADULT_AT and months_old(born, year_starts) >= 4 * 12
+def _of_school_age(born: date, on: date, four_by: date) -> bool:
+    return months_old(born, on) < ADULT_AT and months_old(born, four_by) >= 4 * 12
 
 
 def _at_school(member: Member) -> bool:

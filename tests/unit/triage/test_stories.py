@@ -18,7 +18,11 @@ from shared.contracts.reading import read_incident
 STORIES = Path(__file__).resolve().parents[2] / "contracts" / "samples" / "stories"
 TOLD = yaml.safe_load((STORIES / "stories.yaml").read_text())["stories"]
 LIBRARY, AREAS = load_library(), load_areas()
-LADDERS = {"victim_level": v.VICTIM_LEVELS, "css_response": v.CSS_RESPONSES, "child_level": (None, *v.CHILD_LEVELS)}
+LADDERS = {
+    "victim_level": v.VICTIM_LEVELS,
+    "css_response": v.CSS_RESPONSES,
+    "child_level": (None, *v.CHILD_LEVELS),
+}
 
 
 def receipt_of(name: str) -> dict[str, Any]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -47,24 +46,30 @@ def read_directory(
     folder: Path,
     areas: Areas,
     *,
+    environment: Mapping[str, str],
     allow_loopback: bool = False,
-    environment: Mapping[str, str] = os.environ,
 ) -> Directory:
-    """All recipients described in `folder`. Raises BadSettings with a sentence for each fault found."""
+    """All recipients described in `folder`. Raises BadSettings with a sentence for each fault found.
+
+    `environment`: where secrets of the kind `env:NAME` are looked up.
+    """
     if not folder.is_dir():
         raise BadSettings(f"There is no folder of recipients at {folder}.")
     faults: list[str] = []
+    left_out: list[str] = []
     recipients: list[Recipient] = []
     for path in sorted(folder.glob("*.yaml")):
         for number, entry in enumerate(_entries(path, faults), start=1):
             try:
-                recipients.append(_recipient(entry, folder, allow_loopback, environment))
+                recipients.append(_recipient(entry, folder, allow_loopback, environment, left_out))
             except ValidationError as error:
                 first = error.errors(include_url=False, include_input=False)[0]
                 where = ".".join(str(step) for step in first["loc"])
                 faults.append(f"{path.name}, recipient {number}: {where or 'the entry'}: {first['msg']}.")
             except BadSettings as error:
                 faults.append(f"{path.name}: {error}")
+    if left_out:
+        _log.warning("directory.webhooks_without_secret", recipients=left_out)
     if not recipients and not faults:
         faults.append(f"There is no recipient in {folder}.")
     directory = Directory(
@@ -88,7 +93,13 @@ def _entries(path: Path, faults: list[str]) -> Iterator[Any]:
     yield from described if isinstance(described, list) else [described]
 
 
-def _recipient(entry: Any, folder: Path, allow_loopback: bool, environment: Mapping[str, str]) -> Recipient:
+def _recipient(
+    entry: Any,
+    folder: Path,
+    allow_loopback: bool,
+    environment: Mapping[str, str],
+    left_out: list[str],
+) -> Recipient:
     described = Described.model_validate(entry)
     channels: list[Channel] = []
     missing: list[str] = []
@@ -101,8 +112,8 @@ def _recipient(entry: Any, folder: Path, allow_loopback: bool, environment: Mapp
             missing.append(str(error))
     if not channels:
         raise BadSettings(" ".join(missing))
-    for sentence in missing:
-        _log.warning("directory.channel_left_out", recipient=described.id, because=sentence)
+    if missing:
+        left_out.append(described.id)
     return Recipient(
         id=described.id,
         role=described.role,

@@ -26,7 +26,12 @@ from shared.web import application
 def create_app(settings: Settings) -> FastAPI:
     """Delivery, ready to be served. Raises BadSettings where areas or recipients cannot be read."""
     areas = load_areas(settings.areas)
-    directory = read_directory(settings.recipients, areas, allow_loopback=settings.allow_loopback)
+    directory = read_directory(
+        settings.recipients,
+        areas,
+        environment=settings.environment,
+        allow_loopback=settings.allow_loopback,
+    )
     runtime = Runtime("delivery", settings)
     topics = RecipientTopics(runtime.producer, settings.kafka, settings.partitions)
     outbound = Outbound(

@@ -82,7 +82,8 @@ class Recorder:
 
     def attempted(self, attempt: Attempt) -> None:
         """Store an attempt, soon."""
-        self._add(Note(attempt, attempt.case))
+        self._notes.append(Note(attempt, attempt.case))
+        self._something.set()
 
     def unused(self, delivery: str) -> None:
         """Give a lease back, soon."""
@@ -91,18 +92,19 @@ class Recorder:
 
     async def passed(self, passed: Sequence[Passed]) -> None:
         """Store that a cursor moved past deliveries; returns when it is stored. Raises Retryable."""
-        waiting = [self._add(Note(one, one.case, asyncio.get_running_loop().create_future())) for one in passed]
+        waiting = [self._add(one, one.case) for one in passed]
         if waiting:
             await asyncio.gather(*waiting)
 
     async def said(self, said: Said, case: str) -> Noted:
         """Store a receipt; what became of it. Raises Closed and Retryable."""
-        return await self._add(Note(said, case, asyncio.get_running_loop().create_future()))
+        return await self._add(said, case)
 
-    def _add(self, note: Note) -> asyncio.Future[Noted]:
-        self._notes.append(note)
+    def _add(self, what: Passed | Said, case: str) -> asyncio.Future[Noted]:
+        waiting: asyncio.Future[Noted] = asyncio.get_running_loop().create_future()
+        self._notes.append(Note(what, case, waiting))
         self._something.set()
-        return note.waiting if note.waiting is not None else asyncio.get_running_loop().create_future()
+        return waiting
 
     async def run(self) -> None:
         """Run for ever."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Mapping
 from pathlib import Path
 
 from pydantic import Field
@@ -25,3 +27,8 @@ class Settings(ServiceSettings):
         25, ge=0, le=1000, description="how long results are gathered before they are stored"
     )
     poll_s: float = Field(1.0, gt=0, le=60, description="how often the table is asked for what is due")
+
+    @property
+    def environment(self) -> Mapping[str, str]:
+        """Where the recipients' files say that a secret is (`env:NAME`)."""
+        return os.environ

@@ -8,14 +8,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final, Literal
 
-from services.delivery.domain import sending
+from services.delivery.domain import branch, sending
 from services.delivery.domain.case import OWNER, CaseRecord, Delivery
 from services.delivery.domain.recipients import Recipient
 from services.delivery.domain.sending import Attempt
-from shared import ledger
 from shared import vocabulary as v
 from shared.contracts.base import read_moment, write_moment
-from shared.contracts.envelope import LedgerEntry
 from shared.contracts.events import Answer, Branch, CaseAnswered
 
 MOST_RECEIPTS: Final = 100
@@ -61,7 +59,7 @@ def attempted(
     delivery.first_attempt_at = delivery.first_attempt_at or attempt.started
     delivery.last_result = attempt.result
     delivery.leased_by = delivery.lease_until = None
-    _worked(delivery, "attempt", attempt.started, attempt.ended)
+    branch.worked(delivery, "attempt", attempt.started, attempt.ended)
     if attempt.outcome == "received":
         _received(delivery, attempt.ended)
         return
@@ -95,7 +93,7 @@ def hold(delivery: Delivery, because: str) -> None:
 def cursor_passed(delivery: Delivery, at: datetime) -> None:
     """The recipient's cursor moved past it: it has it."""
     if delivery.state == "offered":
-        _waited(delivery, "received", at)
+        branch.waited(delivery, "received", at)
         _received(delivery, at)
 
 
@@ -137,7 +135,7 @@ def receipt(delivery: Delivery, said: Said) -> Noted:
             if value is not None
         }
     )
-    _waited(delivery, said.kind, said.came)
+    branch.waited(delivery, said.kind, said.came)
     _received(delivery, said.came)
     if said.kind == "rejected" and delivery.state != "superseded":
         # Nobody has it now: it goes to a person, with the clock still running.
@@ -149,7 +147,7 @@ def missed(delivery: Delivery, now: datetime) -> bool:
     """Note a missed deadline, once; whether it is news."""
     if delivery.breached_at is not None or delivery.received_at is not None or delivery.due > now:
         return False
-    if not delivery.open and delivery.state != "held":
+    if not delivery.awaited and delivery.state != "held":
         return False
     delivery.breached_at = now
     return True
@@ -239,21 +237,3 @@ def _received(delivery: Delivery, at: datetime) -> None:
         delivery.state = "received"
         delivery.held_because = None
         delivery.next_at = delivery.leased_by = delivery.lease_until = None
-
-
-def _before(delivery: Delivery) -> LedgerEntry:
-    """The last entry, or the moment the branch began in the shape of one."""
-    if delivery.ledger:
-        return delivery.ledger[-1]
-    return LedgerEntry.model_construct(
-        stage="delivery", waited_ms=0, worked_ms=0, from_=delivery.began, to=delivery.began
-    )
-
-
-def _worked(delivery: Delivery, stage: str, started: datetime, ended: datetime) -> None:
-    delivery.ledger.append(ledger.add_work([_before(delivery)], stage, started, ended)[-1])
-
-
-def _waited(delivery: Delivery, stage: str, until: datetime) -> None:
-    start = _before(delivery).to
-    delivery.ledger.append(ledger.add_wait([], stage, start, until)[-1])

@@ -131,7 +131,7 @@ class Delivery:
     """Not stored: an attempt of this very process is on its way or not recorded yet."""
 
     @property
-    def open(self) -> bool:
+    def awaited(self) -> bool:
         """Whether it has yet to be received."""
         return self.state in OPEN
 

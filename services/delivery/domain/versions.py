@@ -64,7 +64,7 @@ def change_for(decided: Decided, wanted: Sequence[Wanted], earlier: Iterable[Del
         _change_for_one(decided, one, before.pop(key, []), running, change)
     # Nobody is told any more of what no longer goes to them and was not sent yet.
     for deliveries in before.values():
-        change.superseded += [d for d in deliveries if d.open and not d.may_be_known(running)]
+        change.superseded += [d for d in deliveries if d.awaited and not d.may_be_known(running)]
     return change
 
 
@@ -74,7 +74,7 @@ def _change_for_one(
     standing = sorted((d for d in earlier if d.state != "test_withheld"), key=lambda d: d.version)
     known = [d for d in standing if d.may_be_known(running)]
     last_known = known[-1] if known else None
-    unseen = [d for d in standing if d.open and not d.may_be_known(running)]
+    unseen = [d for d in standing if d.awaited and not d.may_be_known(running)]
     if last_known is not None and last_known.view == wanted.view and _stands(last_known):
         change.superseded += unseen
         _not_later(last_known, wanted.due)
@@ -89,7 +89,7 @@ def _change_for_one(
     withheld = [d for d in earlier if d.state == "test_withheld"]
     if withheld and withheld[-1].view == wanted.view:
         return
-    replaced = [d for d in standing if d.open or d.state == "held"]
+    replaced = [d for d in standing if d.awaited or d.state == "held"]
     waited_for = [d for d in replaced if d.received_at is None]
     change.superseded += replaced
     change.send.append(
@@ -114,7 +114,7 @@ def _stands(delivery: Delivery) -> bool:
 
 def _not_later(delivery: Delivery, due: datetime) -> None:
     """A delivery that still waits takes the earlier of two deadlines."""
-    if delivery.open and due < delivery.due:
+    if delivery.awaited and due < delivery.due:
         delivery.due = due
 
 

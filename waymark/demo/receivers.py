@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
@@ -40,8 +40,9 @@ class _Server(uvicorn.Server):
 class Receivers:
     """All recipients of the demo. `counted`: arrivals per recipient; `repeats`: of those, seen before."""
 
-    def __init__(self, place: Path) -> None:
+    def __init__(self, place: Path, on_arrival: Callable[[Arrival], None] | None = None) -> None:
         self.folder = place / "recipients"
+        self._on_arrival = on_arrival
         self.counted: Counter[str] = Counter()
         self.repeats = 0
         self._port = ports.choose()
@@ -71,6 +72,8 @@ class Receivers:
     def _take(self, arrival: Arrival) -> None:
         self.counted[arrival.recipient] += 1
         self.repeats += arrival.repeated
+        if self._on_arrival is not None:
+            self._on_arrival(arrival)
 
     async def attend(self, system: System) -> None:
         """Start reading the inboxes and topics of those who have no webhook."""

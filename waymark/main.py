@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 
 import typer
@@ -41,6 +42,8 @@ app.add_typer(bench.app, name="bench")
 
 def main() -> None:
     """The console script. Exit status: 0 done, 1 found something wrong, 2 wrong use."""
+    # What the Kafka client says while it waits for a broker is told in our own words where it matters.
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     try:
         app()
     except (RuntimeTrouble, WaymarkError) as trouble:

@@ -63,19 +63,18 @@ async def _demo(
             async with system.running(), aiohttp.ClientSession() as http:
                 await receivers.attend(system)
                 watcher = Watcher(system.parts.kafka)
-                following = asyncio.create_task(watcher.follow())
                 await tell_records(system, http, month)
-                with shown:
-                    sent = shown.add_task("Posted by the police", total=len(month.incidents))
-                    arrived = shown.add_task("Arrived at the services", total=len(month.incidents))
-                    took, answers = await stream(system, http, month.incidents, lambda: shown.advance(sent))
-                    conservation = await settle(
-                        system,
-                        watcher,
-                        lambda done, whole: shown.update(arrived, completed=done, total=whole),
-                        within_s=60 + incidents / 10,
-                    )
-                following.cancel()
+                async with watcher.following():
+                    with shown:
+                        sent = shown.add_task("Posted by the police", total=len(month.incidents))
+                        arrived = shown.add_task("Arrived at the services", total=len(month.incidents))
+                        took, answers = await stream(system, http, month.incidents, lambda: shown.advance(sent))
+                        conservation = await settle(
+                            system,
+                            watcher,
+                            lambda done, whole: shown.update(arrived, completed=done, total=whole),
+                            within_s=60 + incidents / 10,
+                        )
                 document = report.summarise(took, answers, watcher.cases, conservation)
                 if as_json:
                     terminal.print_json(document)

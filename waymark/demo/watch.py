@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -27,8 +30,17 @@ class Watcher:
     kafka: str
     cases: dict[str, Seen] = field(default_factory=dict)
 
-    async def follow(self) -> None:
-        """Read until cancelled."""
+    @asynccontextmanager
+    async def following(self) -> AsyncIterator[None]:
+        """Read for as long as the block lasts."""
+        task = asyncio.create_task(self._follow())
+        try:
+            yield
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+    async def _follow(self) -> None:
         consumer = AIOKafkaConsumer(
             *DECIDED.lanes,
             *OUTCOMES.lanes,

@@ -129,7 +129,7 @@ def difference(result: Summary, would: Summary) -> dict[str, Any]:
     for name, more, less in (
         ("services", would.services, result.services),
         ("handling", would.handling, result.handling),
-        ("consider", would.consider, result.consider | result.services),
+        ("consider", would.consider, result.consider | would.services),
     ):
         if more - less:
             adds[name] = sorted(more - less)

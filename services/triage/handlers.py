@@ -10,7 +10,7 @@ from typing import Any, Final, Protocol
 
 import orjson
 from prometheus_client import Counter
-from pydantic import TypeAdapter
+from pydantic import PrivateAttr, TypeAdapter
 
 from services.triage import screening, store
 from services.triage.screening import Act
@@ -124,7 +124,7 @@ class Handlers:
         if found is None or found.standing.state != "held" or found.standing.held_until is None:
             return
         act = Act(
-            id=f"unheld-{found.version}",
+            id=f"unheld:{found.version}",
             kind="unheld",
             who=screening.BY_ITSELF,
             agency=None,
@@ -237,7 +237,8 @@ class Handlers:
             settled=settled,
             looked=looked_by is not None,
         )
-        written = canonical_bytes(receipt)
+        # Words of closed lists and small whole numbers under fixed names: there is one way to write them.
+        written = canonical_bytes(receipt, vouched=True)
         result = receipt["result"]
         DECISIONS.labels(standing.state).inc()
         return Decided(
@@ -307,31 +308,43 @@ def emit(
 ) -> None:
     """Tell what was decided, with what a notification is made of."""
     body = envelope.body
-    decision = Decision(
-        case=decided.case,
-        version=decided.version,
-        family=decided.family,
-        supersedes=decided.supersedes,
-        receipt=orjson.loads(decided.receipt),
-        people_decided=[dict(one) for one in decided.people],
+    told = _Told(
+        incident=body.incident,
+        revision=decided.revision,
+        accepted_at=body.accepted_at,
+        as_of=decided.as_of,
+        why=decided.why,
+        history=body.history,
+        decision=Decision(
+            case=decided.case,
+            version=decided.version,
+            family=decided.family,
+            supersedes=decided.supersedes,
+            receipt={},
+            people_decided=[dict(one) for one in decided.people],
+        ),
+        state=decided.standing.state,
+        held_by=decided.standing.held_by,
     )
+    told._receipt = decided.receipt
     tx.emit(
         DECIDED,
         decided.case,
-        CaseDecided(
-            incident=body.incident,
-            revision=decided.revision,
-            accepted_at=body.accepted_at,
-            as_of=decided.as_of,
-            why=decided.why,
-            history=body.history,
-            decision=decision,
-            state=decided.standing.state,
-            held_by=decided.standing.held_by,
-        ),
+        told,
         started=started,
         lane=lane,
         ledger=entries,
         caused_by=envelope.id,
         trace=decided.trace,
     )
+
+
+class _Told(CaseDecided):
+    """The event with the receipt's own canonical bytes in it: what is told is what was kept, to the byte."""
+
+    _receipt: bytes = PrivateAttr(b"{}")
+
+    def as_bytes(self) -> bytes:
+        # In JSON text a quote within a string is escaped, so the last such member is the decision's own.
+        before, member, after = super().as_bytes().rpartition(b'"receipt":{}')
+        return b"".join((before, member[:-2], self._receipt, after))

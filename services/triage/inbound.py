@@ -20,7 +20,8 @@ from shared.stage import Handler
 from shared.timers import TimerHandler
 from shared.web import JsonResponse, parse_json, read_body
 
-_Word = Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[\x21-\x7e]+$")]
+_ActId = Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[A-Za-z0-9._~-]+$")]
+"""Without a colon: ids with one are triage's own."""
 
 
 def topics(handlers: Handlers) -> Mapping[Topic, Handler]:
@@ -47,12 +48,12 @@ class _Level(_Closed):
 class _Act(_Closed):
     """An act as posted. `act`: the sender's id of it, so that sending it again does nothing twice."""
 
-    act: _Word | None = None
+    act: _ActId | None = None
     kind: Literal["confirm", "raise", "lower", "answer"]
     version: Annotated[int | None, Field(ge=1)] = None
     to: _Level = _Level()
     reason: Annotated[str | None, Field(max_length=4000)] = None
-    confirms: _Word | None = None
+    confirms: _ActId | None = None
 
 
 def routes(desk: Desk, keys: KeyRing) -> APIRouter:

@@ -54,10 +54,19 @@ _NEWEST = """
 
 
 async def load(tx: Transaction, cases: Sequence[str]) -> dict[str, Decided]:
-    """The cases that were decided before, locked until the transaction ends."""
-    rows = await tx.rows(
-        _NEWEST + 'WHERE c."case" = ANY(CAST(:cases AS text[])) ORDER BY c."case" FOR UPDATE OF c',
+    """The cases that were decided before, locked until the transaction ends.
+
+    Locked first and read after: whoever had to wait for the lock would otherwise join the new row to the
+    old version, and find nothing.
+    """
+    locked = await tx.rows(
+        'SELECT "case" FROM cases WHERE "case" = ANY(CAST(:cases AS text[])) ORDER BY "case" FOR UPDATE',
         cases=sorted(set(cases)),
+    )
+    if not locked:
+        return {}
+    rows = await tx.rows(
+        _NEWEST + 'WHERE c."case" = ANY(CAST(:cases AS text[]))', cases=[row["case"] for row in locked]
     )
     return {row["case"]: _decided(row) for row in rows}
 

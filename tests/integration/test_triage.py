@@ -503,3 +503,34 @@ async def test_who_looked_at_an_older_version_is_told_so(world: World) -> None:
     await world.come(case, 2)
     stale = await world.act("officer", case, kind="confirm", version=1)
     assert (stale.status_code, stale.json()["version"]) == (409, 2)
+
+
+async def test_acts_and_events_at_the_same_moment_each_count_once(world: World) -> None:
+    case = "northshire/crowd"
+    await world.tell(mild("crowd"))
+    await world.come(case)
+    steps = ["section_17", "section_47"]
+    services = ["idva", "housing", "midwifery", "camhs", "victim_support", "interpreter"]
+    acts = [
+        world.act(who, case, act=f"crowd-{i}-{who}", kind="raise", to=to, reason="x")
+        for i, to in enumerate(
+            [*({"css_response": step} for step in steps), *({"services": [s]} for s in services)]
+        )
+        for who in ("officer", "worker")
+    ]
+    events = [world.tell(mild("crowd", revision=revision)) for revision in range(2, 8)]
+    answers = [one for one in await asyncio.gather(*acts, *events) if one is not None]
+    assert {one.status_code for one in answers} == {200, 409}
+    raised = [one for one in answers if one.status_code == 200]
+    assert len({one.json()["version"] for one in raised}) == len(raised)
+    await world.tell(mild("crowd", revision=8))
+    await until(lambda: world.of(case)[-1].body.revision == 8, "the last revision")
+    last = world.of(case)[-1].body
+    assert last.decision.receipt["result"]["css_response"] == "section_47"
+    assert set(services) <= set(last.decision.receipt["result"]["services"])
+    rows = await world.rows('SELECT version FROM decisions WHERE "case" = :case ORDER BY version', case=case)
+    assert [row["version"] for row in rows] == list(range(1, len(rows) + 1))
+    assert last.decision.version == len(rows)
+    told = [event.body.decision.version or 0 for event in world.of(case)]
+    assert told == sorted(set(told))
+    assert not await world.rows("SELECT 1 FROM dead_letters")

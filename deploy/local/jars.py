@@ -1,11 +1,8 @@
 """The jars of Apache Kafka: which ones, and how they get here.
 
-kafka-jars.lock (jgo's own format) names each jar with its sha256, and no address. The list is what
-Apache publishes as the broker's run-time needs (the POM of kafka_2.13, everything it names), and a log4j
-binding so that the broker logs to files. jgo fetches them in pure Python: neither `mvn` nor `java` is
-needed. Every jar is checked against the lock at every start.
-
-Run as a program (`python -m deploy.local.jars`) this writes the lock again, after a change of COORDINATES.
+kafka-jars.lock (jgo's own format; lockfile.py writes it) names each jar with its sha256, and no address.
+jgo fetches them in pure Python: neither `mvn` nor `java` is needed. Every jar is checked against the lock
+at every start.
 """
 
 from __future__ import annotations
@@ -30,9 +27,6 @@ if TYPE_CHECKING:
     from jgo.maven import MavenContext
 
 LOCK = Path(__file__).with_name("kafka-jars.lock")
-# The mark ! keeps the log4j parent from choosing versions for Kafka's own dependencies (it asks for an
-# older kafka-clients, with which the broker does not start).
-COORDINATES = ("org.apache.kafka:kafka_2.13:4.1.0", "org.apache.logging.log4j:log4j-slf4j-impl:2.24.3!")
 FETCHES_AT_ONCE = 4
 SPACE_MB = 150
 FETCH_TIMEOUT_S = 30
@@ -206,20 +200,3 @@ def maven(directory: Path) -> MavenContext:
 
     remote = {**GlobalSettings.load().repositories, "central": MAVEN_CENTRAL_URL}
     return MavenContext(repo_cache=directory, remote_repos=remote, timeout=FETCH_TIMEOUT_S)
-
-
-def write_lock(lock: Path = LOCK) -> int:
-    """Resolve COORDINATES again and write the lock. Returns how many jars it names."""
-    from jgo.env import LockFile
-
-    with tempfile.TemporaryDirectory() as directory:
-        context = maven(Path(directory))
-        asked = [context.create_dependency(coordinate) for coordinate in COORDINATES]
-        resolved, needed = context.resolver.resolve(asked)
-        named = sorted([*resolved, *needed], key=lambda one: (one.groupId, one.artifactId))
-        LockFile.from_resolved_dependencies(named, environment_name="kafka", min_java_version=17).save(lock)
-    return len(read_lock(lock))
-
-
-if __name__ == "__main__":
-    write_lock()

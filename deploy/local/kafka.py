@@ -213,26 +213,29 @@ class Kafka(Part):
 
     def _write_settings(self) -> None:
         (self.place / "ports").write_text(f"{self.port} {self._controller_port}")
-        self.settings.write_text(
-            SETTINGS.format(
-                host=ports.HOST,
-                port=self.port,
-                controller_port=self._controller_port,
-                data=self.place / "data",
-            )
+        self.settings.write_text(self._settings(self.place / "data"))
+
+    def _settings(self, data: Path) -> str:
+        return SETTINGS.format(
+            host=ports.HOST, port=self.port, controller_port=self._controller_port, data=data
         )
 
     def _format(self) -> None:
+        """Make the data directory, whole or not at all: in another place first, and then renamed."""
         self.say("Preparing Kafka's data directory, this once")
+        unfinished = self.place / "data.new"
+        shutil.rmtree(unfinished, ignore_errors=True)
         (self.place / "tmp").mkdir(exist_ok=True)
-        arguments = ["format", "-t", new_cluster_id(), "-c", str(self.settings)]
-        command = self._command("kafka.tools.StorageTool", *arguments)
+        settings = self.place / "format.properties"
+        settings.write_text(self._settings(unfinished))
+        arguments = ["format", "-t", new_cluster_id(), "-c", str(settings)]
         done = subprocess.run(
-            command,
+            self._command("kafka.tools.StorageTool", *arguments),
             capture_output=True,
             text=True,
             cwd=self.place,
             env=server_environment(),
+            pass_fds=self.hold,  # held until it ends, even when we are killed
             timeout=self.start_s,
         )
         if done.returncode != 0:
@@ -243,6 +246,7 @@ class Kafka(Part):
                 f"Kafka's data directory under {self.place} could not be prepared:"
                 f" {reason[-1] if reason else f'exit status {done.returncode}'}"
             )
+        unfinished.rename(self.place / "data")
 
     def _command(self, *run: str) -> list[str]:
         if self._java is None:

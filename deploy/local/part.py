@@ -75,7 +75,8 @@ class Part(ABC):
         try:
             while not ready():
                 if child.ended.wait(LOOK_AGAIN_S):
-                    raise self.why_it_ended()
+                    killed = child.status is None or child.status < 0
+                    raise self.killed() if killed else self.why_it_ended()
                 if self.stopping.is_set():
                     raise Stopped
                 if time.monotonic() > deadline:
@@ -86,6 +87,12 @@ class Part(ABC):
         except BaseException:
             child.kill()
             raise
+
+    def killed(self) -> RuntimeTrouble:
+        return RuntimeTrouble(
+            f"{self.name} was killed while it was starting: by somebody, or by the system for want of"
+            " memory. Free some memory if it is short, and start again."
+        )
 
     def said(self) -> str:
         """What its logs have gained since its last start (of each the last 20 kB)."""

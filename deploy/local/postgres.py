@@ -200,6 +200,7 @@ class Postgres(Part):
             timeout=self.start_s,
             cwd=self.place,
             env=server_environment(),
+            pass_fds=self.hold,  # held until it ends, even when we are killed
             user=self._account.user if self._account else None,
             group=self._account.group if self._account else None,
             extra_groups=[] if self._account else None,

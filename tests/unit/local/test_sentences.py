@@ -119,6 +119,14 @@ def test_a_broker_that_ends_while_starting_says_why(tmp_path: Path, said: str, s
         kafka.await_ready(lambda: False, a_server_that_says(kafka.logs[1], said))
 
 
+def test_a_broker_that_is_killed_while_starting_is_told_as_killed(tmp_path: Path) -> None:
+    (tmp_path / "logs").mkdir()
+    kafka = Kafka(tmp_path, KafkaOptions(), (), lambda _: None, threading.Event())
+    order = Order(name="a server", command=["/bin/sh", "-c", "kill -9 $$"], log=kafka.logs[1])
+    with pytest.raises(RuntimeTrouble, match="Kafka was killed while it was starting"):
+        kafka.await_ready(lambda: False, order)
+
+
 def test_what_a_broker_said_before_an_earlier_start_is_not_held_against_this_one(tmp_path: Path) -> None:
     (tmp_path / "logs").mkdir()
     kafka = Kafka(tmp_path, KafkaOptions(), (), lambda _: None, threading.Event())

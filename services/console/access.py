@@ -115,10 +115,11 @@ class Access:
 def refuse_foreign(request: Request) -> None:
     """Raise Refused (403) where a form was posted from another site's page."""
     site = request.headers.get("sec-fetch-site")
-    origin = request.headers.get("origin")
-    foreign = site not in (None, "same-origin", "none") if site else False
-    if origin is not None and urlsplit(origin).netloc != request.headers.get("host"):
-        foreign = True
+    if site is not None:  # the browser's own word
+        foreign = site not in ("same-origin", "none")
+    else:
+        origin = request.headers.get("origin")
+        foreign = origin is not None and urlsplit(origin).netloc != request.headers.get("host")
     if foreign:
         raise Refused(403, "From another site", "Please use this site's own page.")
 

@@ -64,7 +64,7 @@ class Handlers:
             if event.envelope.lane == "live":
                 known = received_before.get(event.case, frozenset())
                 new = [one for one in received if one["delivery"] not in known]
-                self._passages[event.envelope.id] = _receipts(_ledger(event), new)
+                self._passages[event.envelope.id] = _receipts(_trunk(event), new)
         await store.save_answered(tx, rows)
 
     async def dead_lettered(self, tx: Transaction, events: Sequence[Event[Any]]) -> None:
@@ -112,6 +112,14 @@ def _last_of_each(events: Sequence[Event[Any]]) -> list[Event[Any]]:
 def _ledger(event: Event[Any]) -> list[EntrySeen]:
     """The entries as they were written: this service's decoder leaves them so."""
     return cast("list[EntrySeen]", event.envelope.ledger)
+
+
+def _trunk(event: Event[Any]) -> list[EntrySeen]:
+    """The entries up to where the branches begin: delivery's first, its work on the decision. What
+    delivery adds each time it tells of an answer is not the case's way there."""
+    entries = _ledger(event)
+    first = next((i for i, entry in enumerate(entries) if entry["stage"] == "delivery"), len(entries))
+    return entries[: first + 1]
 
 
 def _common(event: Event[Any]) -> dict[str, Any]:
@@ -177,6 +185,7 @@ def _answered_row(event: Event[Any], received: Sequence[BranchSeen]) -> dict[str
     deadlines = deadlines_of(body.branches)
     return {
         **_common(event),
+        "ledger": orjson.dumps(_trunk(event)).decode(),
         "revision": body.revision,
         "version": body.version,
         "state": body.state,
@@ -206,20 +215,20 @@ def deadlines_of(branches: Sequence[BranchSeen]) -> Deadlines:
 
 
 def _receipts(trunk: Sequence[EntrySeen], branches: Sequence[BranchSeen]) -> list[Passage]:
-    """The deliveries that were newly received: their own time, and the time since the police's POST."""
-    posted = next((datetime.fromisoformat(e["from"]) for e in trunk if e["stage"] == "intake"), None)
+    """Deliveries newly received: from the decision to the receipt, and from the police's POST to it."""
+    ours = [entry for entry in trunk if entry["stage"] != "police"]
+    planning = [entry for entry in ours if entry["stage"] == "delivery"]
     passages: list[Passage] = []
     for branch in branches:
-        entries = branch.get("ledger") or []
-        if not entries:
+        own = branch.get("ledger") or []
+        if not own:
             continue
-        ended = datetime.fromisoformat(entries[-1]["to"])
-        waited = sum(entry["waited_ms"] for entry in entries)
-        worked = sum(entry["worked_ms"] for entry in entries)
-        passages.append((ended, "delivery", waited, worked))
-        if posted is not None:
-            whole = (ended - posted).total_seconds() * 1000
-            on_the_way = [entry for entry in trunk if entry["stage"] not in ("police", "delivery")]
-            work = worked + sum(entry["worked_ms"] for entry in on_the_way)
-            passages.append((ended, "end_to_end", max(0.0, whole - work), work))
+        ended = datetime.fromisoformat(own[-1]["to"])
+        passages.append((ended, "delivery", *_sums([*planning, *own])))
+        if ours:
+            passages.append((ended, "end_to_end", *_sums([*ours, *own])))
     return passages
+
+
+def _sums(entries: Sequence[EntrySeen]) -> tuple[float, float]:
+    return sum(entry["waited_ms"] for entry in entries), sum(entry["worked_ms"] for entry in entries)

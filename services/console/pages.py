@@ -28,10 +28,20 @@ CONTENT_SECURITY_POLICY: Final = (
 _HEADERS: Final = (
     (b"content-security-policy", CONTENT_SECURITY_POLICY.encode()),
     (b"x-content-type-options", b"nosniff"),
-    (b"referrer-policy", b"no-referrer"),
+    # `no-referrer` would make browsers post our own forms with `Origin: null`.
+    (b"referrer-policy", b"same-origin"),
     (b"cross-origin-opener-policy", b"same-origin"),
     (b"cross-origin-resource-policy", b"same-origin"),
 )
+
+SERVICE_WORDS: Final = {
+    "camhs": "CAMHS",
+    "childrens_services": "children's services",
+    "child_idva": "child IDVA",
+    "idva": "IDVA",
+    "marac": "MARAC",
+}
+"""Where a service is called otherwise than its code."""
 
 STATE_COLOURS: Final = {
     "in_flight": "blue",
@@ -73,7 +83,8 @@ class Pages:
             "duration": lambda ms: "–" if ms is None else times.say_duration(ms),
             "exact": lambda moment: times.exact(_read(moment)),
             "clock": lambda moment: f"{_read(moment).astimezone(times.LOCAL):%H:%M:%S}",
-            "words": lambda text: str(text).replace("_", " "),
+            "offset": times.say_offset,
+            "words": lambda text: SERVICE_WORDS.get(str(text), str(text).replace("_", " ")),
             "shortened": shortened,
         }
         self._environment.filters.update(filters)

@@ -18,15 +18,17 @@ _COMMON: Final = (
 )
 _INCIDENT: Final = (("area", "text"), ("test", "boolean"), ("accepted_at", "timestamptz"))
 
-# A stage's ledger holds all that came before it, so the latest decision's is the one to keep.
-_KEEP_LATEST: Final = """
-    area = coalesce(excluded.area, c.area),
-    test = excluded.test,
-    accepted_at = excluded.accepted_at,
-    trace_id = coalesce(excluded.trace_id, c.trace_id),
+# A stage's ledger holds all that came before it, so the latest is the one to keep.
+_KEEP_LEDGER: Final = """
     ledger = CASE WHEN excluded.ledger_at >= coalesce(c.ledger_at, '-infinity')
         THEN excluded.ledger ELSE c.ledger END,
     ledger_at = greatest(excluded.ledger_at, c.ledger_at)
+"""
+_KEEP_LATEST: Final = f"""
+    area = coalesce(excluded.area, c.area),
+    test = excluded.test,
+    accepted_at = excluded.accepted_at,
+    trace_id = coalesce(excluded.trace_id, c.trace_id), {_KEEP_LEDGER}
 """
 
 
@@ -105,20 +107,20 @@ async def save_decided(tx: Transaction, rows: Sequence[Mapping[str, Any]]) -> No
 
 
 _ANSWERED_COLUMNS: Final = (
-    ("case", "text"), ("force", "text"), ("trace_id", "text"), ("at", "timestamptz"),
-    ("revision", "bigint"), ("version", "bigint"), ("state", "text"), ("branches", "text"),
+    *_COMMON, ("revision", "bigint"), ("version", "bigint"), ("state", "text"), ("branches", "text"),
     ("received", "text"), ("open_deliveries", "int"), ("open_due", "timestamptz"), ("open_service", "text"),
     ("breached", "int"),
 )  # fmt: skip
 _ANSWERED: Final = f"""
-    INSERT INTO cases AS c ("case", force, trace_id, told_revision, told_version, told_state, told_at,
+    INSERT INTO cases AS c ("case", force, trace_id, ledger, ledger_at,
+        told_revision, told_version, told_state, told_at,
         branches, received, open_deliveries, open_due, open_service, breached)
-    SELECT t."case", t.force, t.trace_id, t.revision, t.version, t.state, t.at,
+    SELECT t."case", t.force, t.trace_id, CAST(t.ledger AS jsonb), t.at, t.revision, t.version, t.state, t.at,
         CAST(t.branches AS jsonb), string_to_array(t.received, E'\\n'), t.open_deliveries, t.open_due,
         t.open_service, t.breached
     FROM {_unnest(_ANSWERED_COLUMNS)}
     ON CONFLICT ("case") DO UPDATE SET
-        trace_id = coalesce(c.trace_id, excluded.trace_id),
+        trace_id = coalesce(c.trace_id, excluded.trace_id), {_KEEP_LEDGER},
         told_revision = excluded.told_revision, told_version = excluded.told_version,
         told_state = excluded.told_state, told_at = excluded.told_at, branches = excluded.branches,
         received = excluded.received, open_deliveries = excluded.open_deliveries,

@@ -202,9 +202,14 @@ def _delivery(branch: Mapping[str, Any], now: datetime) -> dict[str, Any]:
         "breached": bool(branch.get("breached")),
         "due": _moment(due),
         "received_at": _moment(met_at),
+        "late": bool(branch.get("breached")) or (due is not None and _late(state, due, met_at, now)),
         "words": _deadline_of(state, due, met_at, bool(branch.get("breached")), now),
         "ledger": entries,
     }
+
+
+def _late(state: str, due: datetime, met_at: datetime | None, now: datetime) -> bool:
+    return (met_at or due) > due if state in ENDED else now > due
 
 
 def _deadline_of(
@@ -226,12 +231,16 @@ def _deadline_of(
 def _time(picture: waterfall.Waterfall | None) -> dict[str, Any] | None:
     if picture is None:
         return None
+    ours = picture.waited_ms + picture.worked_ms
+    before = f", after {times.say_duration(picture.before_ms)} with the police" if picture.before_ms else ""
     return {
         "total_ms": picture.total_ms,
+        "before_ms": picture.before_ms,
         "waited_ms": picture.waited_ms,
         "worked_ms": picture.worked_ms,
-        "words": f"{times.say_duration(picture.total_ms)}: {times.say_duration(picture.waited_ms)} waiting, "
-        f"{times.say_duration(picture.worked_ms)} working",
+        "words": f"{times.say_duration(ours)} in Waymark "
+        f"({times.say_duration(picture.waited_ms)} waiting, {times.say_duration(picture.worked_ms)} working)"
+        f"{before}",
     }
 
 

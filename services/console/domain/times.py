@@ -34,6 +34,13 @@ def say_duration(ms: float) -> str:
     return f"{days} d {hours} h" if hours else f"{days} d"
 
 
+def say_offset(ms: float) -> str:
+    """A place on a scale of time: `−2 h 23 min`, `0`, `+89 ms`."""
+    if ms == 0:
+        return "0"
+    return f"+{say_duration(ms)}" if ms > 0 else f"−{say_duration(-ms)}"
+
+
 def say_length(span: timedelta) -> str:
     """A length of time in words, rounded down to what one would say: `12 minutes`, `1 hour 5 minutes`."""
     seconds = int(abs(span.total_seconds()))

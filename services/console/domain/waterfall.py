@@ -6,30 +6,44 @@ once (milliseconds in the pipeline, hours with the police and the services), so 
 stretch between two neighbouring moments gets a width that grows with the logarithm of its length. Order
 and contiguity are kept, so that what follows in time stands to the right, without gaps, and every width
 adds up to the whole. The exact figures stand in the table beside the picture.
+
+Moments are written to the millisecond, durations to the microsecond. So a line is laid out by its
+durations, one after the other, from the moment at which it begins.
 """
 
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import pairwise
 from typing import Final, Literal
 
 WIDTH: Final = 100.0
 ROW_HEIGHT: Final = 46
+BEFORE_US: Final = frozenset({"police"})
+"""Stages before the POST: not in our hands."""
+
 _TICK_APART: Final = 26.0
 """Marks nearer than this would write over one another on a narrow screen."""
 
 _LEAST: Final = 1.0
 """Weight of the shortest stretch, so that a stage of a microsecond can still be seen."""
 
+_ROUNDING: Final = timedelta(milliseconds=2)
+
 Kind = Literal["waiting", "working"]
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A stage's share of the time: waited until `start`, worked from there to `end`."""
+    """A stage's share of the time: waited until `start`, worked from there to `end`.
+
+    An entry of waiting only, of a stage that is not ours to measure (`police`, a service), has its waiting
+    from `start` to `end`.
+    """
 
     stage: str
     waited_ms: float
@@ -39,13 +53,9 @@ class Entry:
 
     @property
     def began(self) -> datetime:
-        """When its waiting began. An entry of waiting only spans its waiting."""
-        return self.start if self.waiting_only else self.start - timedelta(milliseconds=self.waited_ms)
-
-    @property
-    def waiting_only(self) -> bool:
-        """Whether it is of a stage that is not ours to measure (`police`, a service)."""
-        return self.worked_ms == 0 and self.end > self.start
+        """When its waiting began."""
+        waiting_only = self.worked_ms == 0 and self.end > self.start
+        return self.start if waiting_only else self.start - timedelta(milliseconds=self.waited_ms)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +94,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Tick:
-    """A mark on the scale: how long after the beginning."""
+    """A mark on the scale: milliseconds after the police's POST, below zero before it."""
 
     x: float
     ms: float
@@ -92,12 +102,17 @@ class Tick:
 
 @dataclass(frozen=True, slots=True)
 class Waterfall:
-    """The whole picture. `height` in pixels; times in milliseconds."""
+    """The whole picture. `height` in pixels; times of the trunk in milliseconds.
+
+    `before_ms`: before the police's POST; `waited_ms` and `worked_ms`: in our hands since;
+    `total_ms`: all three together.
+    """
 
     rows: tuple[Row, ...]
     ticks: tuple[Tick, ...]
     height: int
     total_ms: float
+    before_ms: float
     waited_ms: float
     worked_ms: float
 
@@ -105,67 +120,91 @@ class Waterfall:
 def draw(trunk: Sequence[Entry], branches: Sequence[Line]) -> Waterfall | None:
     """The picture of a case; None while nothing is known of its time.
 
-    The total is the trunk's: from its first moment to the decision. Branches run beside one another,
-    so their times are their own and do not add to it.
+    The total is the trunk's: from its first moment to the last before the branches. Branches run beside
+    one another, so their times are their own and do not add to it.
     """
-    if not trunk and not any(line.entries for line in branches):
+    laid_trunk = _lay(trunk, None)
+    trunk_ended = laid_trunk[-1].ended if laid_trunk else None
+    laid_branches = [_lay(line.entries, trunk_ended) for line in branches]
+    stretches = [*laid_trunk, *(stretch for line in laid_branches for stretch in line)]
+    if not stretches:
         return None
-    scale = _Scale(trunk, branches)
-    rows: list[Row] = []
-    for entry in trunk:
-        rows.append(_row(entry.stage, False, len(rows), (entry,), scale, None))
-    for line in branches:
-        rows.append(_row(line.label, True, len(rows), line.entries, scale, line.due))
+    scale = _Scale(stretches)
+    rows = [_row(one.entry.stage, False, i, [one], scale, None) for i, one in enumerate(laid_trunk)]
+    for line, laid in zip(branches, laid_branches, strict=True):
+        rows.append(_row(line.label, True, len(rows), laid, scale, line.due))
+    posted = next((one.began for one in laid_trunk if one.entry.stage not in BEFORE_US), stretches[0].began)
+    ours = [entry for entry in trunk if entry.stage not in BEFORE_US]
     return Waterfall(
         rows=tuple(rows),
-        ticks=scale.ticks(),
+        ticks=scale.ticks(posted),
         height=len(rows) * ROW_HEIGHT,
         total_ms=round(sum(entry.waited_ms + entry.worked_ms for entry in trunk), 3),
-        waited_ms=round(sum(entry.waited_ms for entry in trunk), 3),
-        worked_ms=round(sum(entry.worked_ms for entry in trunk), 3),
+        before_ms=round(sum(e.waited_ms + e.worked_ms for e in trunk if e.stage in BEFORE_US), 3),
+        waited_ms=round(sum(entry.waited_ms for entry in ours), 3),
+        worked_ms=round(sum(entry.worked_ms for entry in ours), 3),
     )
 
 
+@dataclass(frozen=True, slots=True)
+class _Stretch:
+    """An entry laid out: waiting from `began` to `turned`, working from there to `ended`."""
+
+    entry: Entry
+    began: datetime
+    turned: datetime
+    ended: datetime
+
+
+def _lay(entries: Sequence[Entry], after: datetime | None) -> list[_Stretch]:
+    """One entry after the other. A line that begins where `after` ended, but for rounding, begins there."""
+    laid: list[_Stretch] = []
+    for entry in entries:
+        began = laid[-1].ended if laid else entry.began
+        if not laid and after is not None and abs(began - after) <= _ROUNDING:
+            began = after
+        turned = began + timedelta(milliseconds=entry.waited_ms)
+        laid.append(_Stretch(entry, began, turned, turned + timedelta(milliseconds=entry.worked_ms)))
+    return laid
+
+
 def _row(
-    label: str, branch: bool, number: int, entries: Sequence[Entry], scale: _Scale, due: datetime | None
+    label: str, branch: bool, number: int, laid: Sequence[_Stretch], scale: _Scale, due: datetime | None
 ) -> Row:
     bars: list[Bar] = []
-    for entry in entries:
-        solid_from = entry.end if entry.waiting_only else entry.start
-        for kind, start, end, ms in (
-            ("waiting", entry.began, solid_from, entry.waited_ms),
-            ("working", solid_from, entry.end, entry.worked_ms),
-        ):
-            if end > start:
-                x = scale.x(start)
-                bars.append(Bar(kind, x, round(scale.x(end) - x, 3), entry.stage, ms))  # type: ignore[arg-type]
+    for one in laid:
+        if one.turned > one.began:
+            bars.append(_bar("waiting", one.began, one.turned, one.entry.stage, one.entry.waited_ms, scale))
+        if one.ended > one.turned:
+            bars.append(_bar("working", one.turned, one.ended, one.entry.stage, one.entry.worked_ms, scale))
     return Row(
         label=label,
         branch=branch,
         y=number * ROW_HEIGHT,
         bars=tuple(bars),
-        waited_ms=round(sum(entry.waited_ms for entry in entries), 3),
-        worked_ms=round(sum(entry.worked_ms for entry in entries), 3),
-        ended=entries[-1].end if entries else None,
+        waited_ms=round(sum(one.entry.waited_ms for one in laid), 3),
+        worked_ms=round(sum(one.entry.worked_ms for one in laid), 3),
+        ended=laid[-1].entry.end if laid else None,
         due_x=scale.x(due) if due is not None and scale.holds(due) else None,
     )
+
+
+def _bar(kind: Kind, start: datetime, end: datetime, stage: str, ms: float, scale: _Scale) -> Bar:
+    x = scale.x(start)
+    return Bar(kind, x, round(scale.x(end) - x, 3), stage, ms)
 
 
 class _Scale:
     """Moments to places between 0 and WIDTH: in order, each stretch as wide as the logarithm of its length."""
 
-    def __init__(self, trunk: Sequence[Entry], branches: Sequence[Line]) -> None:
-        moments: set[datetime] = set()
-        for entry in [*trunk, *(entry for line in branches for entry in line.entries)]:
-            moments |= {entry.began, entry.start, entry.end}
-        self._moments = sorted(moments)
-        stretches = [
-            _weight((later - earlier).total_seconds() * 1000)
-            for earlier, later in zip(self._moments, self._moments[1:], strict=False)
+    def __init__(self, stretches: Sequence[_Stretch]) -> None:
+        self._moments = sorted({m for one in stretches for m in (one.began, one.turned, one.ended)})
+        weights = [
+            _weight((later - earlier).total_seconds() * 1000) for earlier, later in pairwise(self._moments)
         ]
-        whole = sum(stretches) or 1.0
+        whole = sum(weights) or 1.0
         self._places = [0.0]
-        for weight in stretches:
+        for weight in weights:
             self._places.append(self._places[-1] + weight / whole * WIDTH)
 
     def holds(self, moment: datetime) -> bool:
@@ -173,27 +212,25 @@ class _Scale:
         return self._moments[0] <= moment <= self._moments[-1]
 
     def x(self, moment: datetime) -> float:
-        """The place of a moment; between two known ones in proportion to the time."""
-        for i in range(len(self._moments) - 1, -1, -1):
-            if self._moments[i] <= moment:
-                if i + 1 == len(self._moments):
-                    return round(self._places[i], 3)
-                stretch = (self._moments[i + 1] - self._moments[i]).total_seconds()
-                share = (moment - self._moments[i]).total_seconds() / stretch
-                return round(self._places[i] + share * (self._places[i + 1] - self._places[i]), 3)
-        return 0.0
+        """The place of a moment within the picture; between two known ones in proportion to the time."""
+        i = bisect_right(self._moments, moment) - 1
+        if i + 1 == len(self._moments):
+            return round(self._places[i], 3)
+        stretch = self._moments[i + 1] - self._moments[i]
+        share = (moment - self._moments[i]) / stretch
+        return round(self._places[i] + share * (self._places[i + 1] - self._places[i]), 3)
 
-    def ticks(self) -> tuple[Tick, ...]:
-        """Marks at known moments, far enough apart to be read, the first and the last always."""
-        chosen: list[Tick] = []
-        for moment, place in zip(self._moments, self._places, strict=True):
-            tick = Tick(round(place, 3), (moment - self._moments[0]).total_seconds() * 1000)
-            last = moment == self._moments[-1]
-            if last and len(chosen) > 1 and place - chosen[-1].x < _TICK_APART:
-                chosen.pop()
-            if last or not chosen or place - chosen[-1].x >= _TICK_APART:
-                chosen.append(tick)
-        return tuple(chosen)
+    def ticks(self, zero: datetime) -> tuple[Tick, ...]:
+        """Marks at known moments, far enough apart to be read; `zero`, the first and the last come first."""
+        places = dict(zip(self._moments, self._places, strict=True))
+        ends = [self._moments[0], self._moments[-1], zero]
+        chosen: list[datetime] = []
+        for moment in [*ends, *self._moments]:
+            if all(abs(places[moment] - places[other]) >= _TICK_APART for other in chosen):
+                chosen.append(moment)
+        return tuple(
+            Tick(round(places[moment], 3), (moment - zero).total_seconds() * 1000) for moment in sorted(chosen)
+        )
 
 
 def _weight(ms: float) -> float:

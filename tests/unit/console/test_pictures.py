@@ -64,10 +64,30 @@ def test_waiting_is_hatched_and_working_is_solid_in_the_order_of_time() -> None:
 
 def test_the_figures_beside_the_picture_are_the_ledgers_own() -> None:
     it = picture(ledger(*TRUNK))
-    assert it.waited_ms == pytest.approx(8_582_010.1)
-    assert it.worked_ms == pytest.approx(24.2)
-    assert it.total_ms == pytest.approx(it.waited_ms + it.worked_ms)
     assert it.height == 4 * ROW_HEIGHT
+    assert it.before_ms == pytest.approx(8_582_001)
+    assert it.waited_ms == pytest.approx(9.1)
+    assert it.worked_ms == pytest.approx(24.2)
+    assert it.total_ms == pytest.approx(it.before_ms + it.waited_ms + it.worked_ms)
+
+
+def test_the_scale_counts_from_the_polices_post() -> None:
+    ticks = picture(ledger(*TRUNK)).ticks
+    assert ticks[0].x == 0
+    assert ticks[0].ms == pytest.approx(-8_582_001)
+    assert 0 in [tick.ms for tick in ticks]
+    assert ticks[-1].x == pytest.approx(WIDTH, abs=0.01)
+    assert ticks[-1].ms == pytest.approx(33.3, abs=0.01)
+    assert min(b.x - a.x for a, b in itertools.pairwise(ticks)) > 25
+
+
+def test_a_stage_shorter_than_the_clocks_millisecond_still_has_its_bar() -> None:
+    at = POSTED
+    entries = [Entry("intake", 0.0, 0.4, at, at), Entry("enrichment", 0.3, 0.3, at, at + ms(1))]
+    drawn = bars(picture(entries))
+    assert [(bar.stage, bar.kind, bar.ms) for bar in drawn] == [
+        ("intake", "working", 0.4), ("enrichment", "waiting", 0.3), ("enrichment", "working", 0.3),
+    ]  # fmt: skip
 
 
 def test_a_branch_starts_where_the_decision_ended_and_runs_beside_the_others() -> None:

@@ -9,7 +9,16 @@ from __future__ import annotations
 from datetime import date
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    StrictBool,
+    Tag,
+    model_validator,
+)
 
 from shared import vocabulary as v
 
@@ -68,7 +77,7 @@ class HasAny(_Closed):
 class Some(_Closed):
     """There is one at all."""
 
-    some: Literal[True]
+    some: StrictBool
 
 
 class Below(_Closed):

@@ -129,7 +129,7 @@ def test_after_waiting_in_vain_childrens_services_are_informed() -> None:
             "rules": ["safeguards/1#waited"],
         }
     ]
-    assert "waited" in rules(later.body)
+    assert "waited" in rules(dict(later.body))
 
 
 def test_deciding_again_before_the_day_is_over_does_not_begin_the_wait_anew() -> None:

@@ -91,7 +91,10 @@ async def post_until_accepted(
     http: aiohttp.ClientSession, system: System, incident: dict[str, Any]
 ) -> dict[str, Any]:
     """As a police system would: the same again until there is a 202."""
-    headers = {"Authorization": f"Bearer {system.keys['police'][incident['force']]}"}
+    headers = {
+        "Authorization": f"Bearer {system.keys['police'][incident['force']]}",
+        "Content-Type": "application/json",
+    }
     while True:
         try:
             async with http.post(

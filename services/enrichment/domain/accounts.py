@@ -53,6 +53,11 @@ class Account:
         """The keys by which the incident belongs to a family."""
         return tuple(dict.fromkeys(key for one in self.people if one.binds for key in one.keys))
 
+    @property
+    def names_several(self) -> bool:
+        """Whether it says of somebody that they go by several names."""
+        return any(len(one.keys) > 1 for one in self.people)
+
     def as_data(self) -> dict[str, Any]:
         """Plain data, as stored; case and acceptance are kept beside it."""
         return {

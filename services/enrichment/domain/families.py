@@ -103,13 +103,18 @@ def touched_cases(
     """Each family with those of its cases whose history may have changed.
 
     Those accepted after the first `changed` one, itself included; all of them where the family was
-    joined or parted, or is one of the `unsettled` (by number: a member's people or records changed).
+    joined or parted, is one of the `unsettled` (by number: a member's people or records changed), or
+    where a changed case has somebody go by several names: two people of the family may now be one.
     """
     claims = Counter(number for family in families for number in family.before)
     unsettled = {*unsettled, *(number for number, claimed in claims.items() if claimed > 1)}
     for family in families:
-        if len(family.before) > 1 or not unsettled.isdisjoint(family.before):
+        news = [i for i, case in enumerate(family.cases) if case.id in changed]
+        if (
+            len(family.before) > 1
+            or not unsettled.isdisjoint(family.before)
+            or any(family.cases[i].account.names_several for i in news)
+        ):
             yield family, family.cases
         else:
-            start = next((i for i, case in enumerate(family.cases) if case.id in changed), len(family.cases))
-            yield family, family.cases[start:]
+            yield family, family.cases[news[0] :] if news else []

@@ -111,10 +111,10 @@ class _Telling:
         earlier incidents but not another home's children; where nobody else can be told who they are, he
         does (unknown is not no).
         """
-        people = [(mention, person) for mention, person in self._people(self._case) if mention.binds]
-        home = {person for mention, person in people if not mention.only_suspected}
-        if not any(mention.keys for mention, _ in people if not mention.only_suspected):
-            home |= {person for _, person in people}
+        home = self._at_home(self._case)
+        suspects: set[str] = set()
+        if not any(m.keys for m in self._case.account.people if m.binds and not m.only_suspected):
+            suspects = self._suspected(self._case)
         couples = self._couples(self._case)
         waiting = list(self._earlier)
         records = [record for record in self._family.records if record.person.child]
@@ -122,17 +122,25 @@ class _Telling:
         while grown:
             grown = False
             for one in list(waiting):
-                theirs = {p for mention, p in self._people(one) if mention.binds and not mention.only_suspected}
-                if theirs & home or self._couples(one) & couples:
+                theirs = self._at_home(one)
+                if theirs & home or self._couples(one) & couples or self._suspected(one) & suspects:
                     waiting.remove(one)
                     couples |= self._couples(one)
                     grown = grown or not theirs <= home
                     home |= theirs
             for record in records:
-                if self._person(record) not in home and self._related(record) & home:
+                if self._person(record) not in home and self._related(record) & (home | suspects):
                     home.add(self._person(record))
                     grown = True
         return home
+
+    def _at_home(self, case: Case) -> set[str]:
+        return {
+            person for mention, person in self._people(case) if mention.binds and not mention.only_suspected
+        }
+
+    def _suspected(self, case: Case) -> set[str]:
+        return {person for mention, person in self._people(case) if mention.only_suspected}
 
     def _couples(self, case: Case) -> set[frozenset[str]]:
         pairs = case.pairs(self._family.persons(case.id))

@@ -1,0 +1,731 @@
+"""The register on the real database and broker: whatever the order, the histories of the order accepted."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections import defaultdict
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import Any
+
+import asyncpg
+import httpx
+import orjson
+import pytest
+from opentelemetry.trace import SpanKind
+from pydantic import TypeAdapter
+
+from services.enrichment import domain, inbound
+from services.enrichment.handlers import Handlers
+from services.enrichment.main import create_app
+from services.enrichment.progress import ANSWERED_FOR_HISTORY, DECIDED_FOR_HISTORY
+from services.enrichment.settings import Settings
+from shared import keys, ledger, telemetry
+from shared.contracts.base import Contract
+from shared.contracts.envelope import Envelope
+from shared.contracts.events import CaseAnswered, CaseDecided, IncidentAccepted, IncidentEnriched
+from shared.contracts.history import History
+from shared.contracts.topics import DECIDED, INCIDENTS, OUTCOMES, Topic
+from shared.db import Database
+from shared.dead_letters import Record
+from shared.kafka import Producer
+from shared.outbox import Outbox
+from shared.stage import Event
+from shared.timers import Timers
+from shared.vocabulary import Lane
+from tests.integration.conftest import Servers
+from tests.unit.enrichment.builders import (
+    NOON,
+    Who,
+    accepted,
+    case_answered,
+    case_decided,
+    child,
+    suspect,
+    told,
+    victim,
+)
+
+_INCIDENT = TypeAdapter(Envelope[IncidentAccepted])
+_ENRICHED = TypeAdapter(Envelope[IncidentEnriched])
+_DECODERS: dict[Topic, TypeAdapter[Any]] = {
+    INCIDENTS: _INCIDENT,
+    DECIDED: DECIDED_FOR_HISTORY,
+    OUTCOMES: ANSWERED_FOR_HISTORY,
+}
+_SENDERS = {INCIDENTS: "intake", DECIDED: "triage", OUTCOMES: "delivery"}
+_TABLES = "incidents, keys, decisions, answers, records, relationships, outbox, seqs, marks, timers"
+
+
+def event(topic: Topic, case: str, body: Contract, *, seq: int = 1, lane: Lane = "live") -> Event[Any]:
+    """An event as the stage hands it to a handler, through its bytes."""
+    now = ledger.now()
+    bytes_ = orjson.dumps(
+        {
+            "id": f"{topic.name}-{case}-{seq}",
+            "type": "any",
+            "schema": topic.contract.schema_id,
+            "case": case,
+            "seq": seq,
+            "from": _SENDERS[topic],
+            "lane": lane,
+            "at": now.isoformat(),
+            "body": orjson.Fragment(body.as_bytes()),
+        }
+    )
+    envelope = _DECODERS[topic].validate_json(bytes_)
+    span = telemetry.start_span("test", SpanKind.CONSUMER)
+    return Event(envelope, topic, Record(topic.name, 0, seq, None, bytes_, None), now, span)
+
+
+@dataclass
+class Worker:
+    """One copy of the service, without its consumer: what it is given it handles at once."""
+
+    outbox: Outbox
+    handlers: Handlers
+    settings: Settings
+
+    async def accept(self, *bodies: IncidentAccepted, lane: Lane = "live") -> None:
+        """One batch of incidents."""
+        events = [event(INCIDENTS, body.incident.case, body, lane=lane) for body in bodies]
+        async with self.outbox.transaction(publish=False) as tx:
+            await self.handlers.join_incidents(tx, events)
+
+    async def decide(self, *bodies: CaseDecided) -> None:
+        """One batch of decisions."""
+        events = [event(DECIDED, body.incident.case, body) for body in bodies]
+        async with self.outbox.transaction(publish=False) as tx:
+            await self.handlers.learn_decisions(tx, events)
+
+    async def answer(self, *bodies: CaseAnswered) -> None:
+        """One batch of outcomes."""
+        events = [event(OUTCOMES, body.case, body) for body in bodies]
+        async with self.outbox.transaction(publish=False) as tx:
+            await self.handlers.learn_outcomes(tx, events)
+
+    async def fire(self) -> int:
+        """Fire what is due."""
+        return await Timers(self.outbox, inbound.timers(self.handlers)).fire_due()
+
+    async def emitted(self) -> list[Envelope[IncidentEnriched]]:
+        """All that was emitted, in order."""
+        async with self.outbox.database.transaction() as tx:
+            rows = await tx.rows("SELECT payload FROM outbox ORDER BY id")
+        return [_ENRICHED.validate_json(row["payload"]) for row in rows]
+
+    async def newest(self) -> dict[str, IncidentEnriched]:
+        """Per reference what was last emitted."""
+        return {one.body.incident.reference: one.body for one in await self.emitted()}
+
+    async def count(self) -> int:
+        """How many events were emitted so far."""
+        async with self.outbox.database.transaction() as tx:
+            return int(await tx.value("SELECT count(*) FROM outbox"))
+
+
+@asynccontextmanager
+async def worker_on(servers: Servers, **changes: Any) -> AsyncIterator[Worker]:
+    settings = Settings(database=servers.database, kafka=servers.kafka, complete_after_s=0.001, **changes)
+    database = Database(servers.database, "enrichment")
+    outbox = Outbox(database, Producer(servers.kafka, "test", servers.partitions))
+    try:
+        yield Worker(outbox, Handlers(settings), settings)
+    finally:
+        await database.close()
+
+
+@pytest.fixture
+async def worker(servers: Servers) -> AsyncIterator[Worker]:
+    """A worker on an empty register."""
+    async with worker_on(servers) as one:
+        await empty(one)
+        yield one
+
+
+async def empty(worker: Worker) -> None:
+    async with worker.outbox.database.transaction() as tx:
+        await tx.execute(f"TRUNCATE {_TABLES} RESTART IDENTITY")
+
+
+def without_moments(history: History) -> dict[str, Any]:
+    """A history as data, without the moments at which it was told."""
+    return history.model_dump(mode="json", exclude={"as_of": True, "involvement": {"__all__": {"as_of"}}})
+
+
+async def histories(worker: Worker) -> dict[str, Any]:
+    return {
+        reference: without_moments(body.history)
+        for reference, body in (await worker.newest()).items()
+        if body.why != "withdrawn"
+    }
+
+
+def in_order(cases: Iterable[domain.Case]) -> dict[str, Any]:
+    joined = domain.join_in_order(cases)
+    return {case.partition("/")[2]: without_moments(history) for case, history in joined.items()}
+
+
+async def test_a_new_incident_is_emitted_with_its_family_and_what_is_known(worker: Worker) -> None:
+    body = accepted("R1", victim(), child())
+    await worker.accept(body)
+    [one] = await worker.emitted()
+    assert (one.case, one.seq, one.lane, one.caused_by) == (
+        "northshire/R1",
+        1,
+        "live",
+        "waymark.incidents.v1-northshire/R1-1",
+    )
+    assert one.body.incident == body.incident
+    assert (one.body.why, one.body.as_of, one.body.revision) == ("accepted", NOON, 1)
+    assert one.body.family is not None
+    assert one.body.family.startswith("F-")
+    assert one.body.history.status == "complete"
+    assert one.body.history.as_of == NOON
+    assert [entry.stage for entry in one.ledger] == ["enrichment"]
+
+
+@pytest.mark.parametrize("batches", [[[1, 2]], [[1], [2]], [[2], [1]], [[2, 1]]])
+async def test_two_incidents_of_one_new_family_end_the_same_however_they_come(
+    worker: Worker, batches: list[list[int]]
+) -> None:
+    bodies = {1: accepted("R1", victim(), child(), at=1), 2: accepted("R2", victim(), suspect(), at=2)}
+    for batch in batches:
+        await worker.accept(*(bodies[i] for i in batch))
+    newest = await worker.newest()
+    assert await histories(worker) == in_order(domain.case_of(body) for body in bodies.values())
+    assert told(newest["R2"].history) == ["R1"]
+    assert newest["R1"].family == newest["R2"].family
+
+
+async def test_a_straggler_takes_its_place_and_those_after_it_are_told_again(worker: Worker) -> None:
+    await worker.accept(accepted("R1", victim(), at=1))
+    await worker.accept(accepted("R3", victim(), at=3))
+    before = datetime.now(UTC)
+    await worker.accept(accepted("R2", victim(), at=2))
+    new = (await worker.emitted())[2:]
+    assert [(one.body.incident.reference, one.body.why, told(one.body.history)) for one in new] == [
+        ("R2", "accepted", ["R1"]),
+        ("R3", "late_knowledge", ["R1", "R2"]),
+    ]
+    assert new[1].body.as_of >= before - timedelta(seconds=1)
+    assert new[1].caused_by == new[0].caused_by
+
+
+async def test_an_incident_that_joins_two_families_makes_one_with_the_older_number(worker: Worker) -> None:
+    await worker.accept(accepted("R1", victim(), at=1))
+    await worker.accept(accepted("R2", suspect(), at=2))
+    first, second = (body.family for body in (await worker.newest()).values())
+    assert first != second
+    await worker.accept(accepted("R3", victim(), suspect(), at=3))
+    newest = await worker.newest()
+    assert told(newest["R2"].history) == ["R1"]
+    assert told(newest["R3"].history) == ["R1", "R2"]
+    assert {newest["R2"].family, newest["R3"].family} == {first}
+
+
+async def test_an_amendment_is_emitted_as_such_and_moves_its_case_between_families(worker: Worker) -> None:
+    await worker.accept(accepted("R1", victim(), at=1), accepted("R2", suspect(), at=2))
+    await worker.accept(accepted("R3", victim(), at=3))
+    amended = accepted("R3", suspect(), at=3, revision=2)
+    await worker.accept(amended)
+    newest = await worker.newest()
+    assert (newest["R3"].why, newest["R3"].revision, told(newest["R3"].history)) == ("amended", 2, ["R2"])
+    assert newest["R3"].as_of == amended.revision_accepted_at
+    assert newest["R3"].family == newest["R2"].family != newest["R1"].family
+
+
+async def test_an_amendment_that_takes_a_tie_away_parts_the_families_it_held_together(worker: Worker) -> None:
+    await worker.accept(accepted("R1", victim(), at=1))
+    await worker.accept(accepted("R2", victim(), suspect(), at=2))
+    await worker.accept(accepted("R3", suspect(), at=3))
+    assert told((await worker.newest())["R3"].history) == ["R1", "R2"]
+    await worker.accept(accepted("R2", victim(), at=2, revision=2))
+    newest = await worker.newest()
+    assert (newest["R3"].why, told(newest["R3"].history)) == ("late_knowledge", [])
+    assert newest["R2"].family == newest["R1"].family
+
+
+async def test_a_withdrawn_incident_leaves_history_and_says_so_itself(worker: Worker) -> None:
+    await worker.accept(accepted("R1", victim(), at=1), accepted("R2", victim(), at=2))
+    await worker.accept(accepted("R1", victim(), at=1, revision=2, withdrawn=True))
+    newest = await worker.newest()
+    assert (newest["R1"].why, newest["R1"].revision) == ("withdrawn", 2)
+    assert (newest["R2"].why, told(newest["R2"].history)) == ("late_knowledge", [])
+    await worker.accept(accepted("R1", victim(), at=1, revision=3))
+    newest = await worker.newest()
+    assert (newest["R1"].why, told(newest["R2"].history)) == ("amended", ["R1"])
+
+
+async def test_an_older_revision_never_replaces_a_newer_one(worker: Worker) -> None:
+    await worker.accept(accepted("R1", victim(), at=1, revision=2))
+    await worker.accept(accepted("R1", suspect(), at=1, revision=1))
+    assert [one.body.revision for one in await worker.emitted()] == [2]
+
+
+async def test_of_several_revisions_in_one_batch_the_newest_is_emitted(worker: Worker) -> None:
+    await worker.accept(accepted("R1", victim()), accepted("R1", suspect(), revision=2))
+    assert [one.body.revision for one in await worker.emitted()] == [2]
+
+
+async def test_a_decision_becomes_history_of_later_incidents_and_never_tells_its_own_case_again(
+    worker: Worker,
+) -> None:
+    first, second = accepted("R1", victim(), suspect(), at=1), accepted("R2", victim(), suspect(), at=2)
+    await worker.accept(first, second)
+    await worker.decide(case_decided(first, level=4, services={"marac": ["a1", "a2"]}))
+    new = (await worker.emitted())[2:]
+    assert [(one.body.incident.reference, one.body.why) for one in new] == [("R2", "late_knowledge")]
+    history = new[0].body.history
+    assert [(one.child_level, one.notified_css) for one in history.incidents or ()] == [(4, False)]
+    assert [one.referred_on for one in history.marac or ()] == [NOON.date()]
+    await worker.decide(case_decided(second, level=4))
+    assert await worker.count() == 3
+
+
+async def test_the_same_decision_or_answer_again_tells_nobody_anything(worker: Worker) -> None:
+    first, second = accepted("R1", victim(), child(), at=1), accepted("R2", victim(), child(), at=2)
+    await worker.accept(first, second)
+    await worker.decide(case_decided(first))
+    await worker.answer(case_answered(first))
+    count = await worker.count()
+    later = NOON + timedelta(hours=1)
+    await worker.decide(case_decided(first, version=2, as_of=later))
+    await worker.answer(case_answered(first))
+    await worker.accept(accepted("R9", victim("Jane Bell", "1999-09-09")))
+    assert await worker.count() == count + 1
+
+
+async def test_a_case_that_stays_referred_to_marac_was_referred_on_the_first_day(worker: Worker) -> None:
+    first, second = accepted("R1", victim(), suspect(), at=1), accepted("R2", victim(), suspect(), at=2)
+    await worker.accept(first, second)
+    for days in (0, 3):
+        await worker.decide(
+            case_decided(first, services={"marac": ["a1"]}, as_of=NOON + timedelta(days=days), version=days + 1)
+        )
+    assert [one.referred_on for one in (await worker.newest())["R2"].history.marac or ()] == [NOON.date()]
+    await worker.decide(case_decided(first, services={}, version=9))
+    assert (await worker.newest())["R2"].history.marac == []
+
+
+async def test_an_answer_joins_the_childs_involvement_in_later_cases_only(worker: Worker) -> None:
+    first, second = accepted("R1", victim(), child(), at=1), accepted("R2", victim(), child(id="x"), at=2)
+    await worker.accept(first, second)
+    await worker.decide(case_decided(first))
+    count = await worker.count()
+    await worker.answer(case_answered(first, "section_47", at=NOON))
+    new = (await worker.emitted())[count:]
+    assert [one.body.incident.reference for one in new] == ["R2"]
+    [known] = new[0].body.history.involvement or []
+    assert (known.child, known.level) == ("x", "medium")
+    await worker.answer(case_answered(second, "section_47"))
+    assert await worker.count() == count + 1
+
+
+async def test_decisions_on_decisions_come_to_an_end(worker: Worker) -> None:
+    """Triage answers each event with a decision that rests on the history: as often as it is asked."""
+    bodies = {f"R{i}": accepted(f"R{i}", victim(), child(), at=i) for i in range(6)}
+    await worker.accept(*reversed(bodies.values()))
+    decided, rounds = 0, 0
+    while new := (await worker.emitted())[decided:]:
+        decided += len(new)
+        rounds += 1
+        assert rounds < 10
+        await worker.decide(
+            *(
+                case_decided(bodies[one.body.incident.reference], level=min(4, level_after(one.body.history)))
+                for one in new
+            )
+        )
+    levels = [i.child_level for i in (await worker.newest())["R5"].history.incidents or ()]
+    assert levels == [0, 1, 2, 3, 4]
+    assert decided <= 6 * 6
+
+
+def level_after(history: History) -> int:
+    return 1 + max((one.child_level or 0 for one in history.incidents or ()), default=-1)
+
+
+async def test_whatever_comes_in_whatever_order_ends_as_if_joined_in_the_order_accepted(worker: Worker) -> None:
+    rng = random.Random(2007)
+    people: list[Who] = [
+        victim(),
+        victim("Sian Price", known_as=["Sian Hughes"]),
+        victim("Jane Bell", "1999-09-09"),
+        suspect(),
+        suspect("Kit Marsh", "1988-08-08"),
+        child(),
+        child("Cerys Doyle", "2026-03-02", "c2"),
+        child("Al Bell", "2019-01-01", "c3"),
+    ]
+    for _ in range(15):
+        await empty(worker)
+        bodies: dict[str, list[IncidentAccepted]] = defaultdict(list)
+        for i in range(8):
+            for revision in range(1, rng.choice((1, 1, 2, 3)) + 1):
+                drawn = rng.sample(people, rng.randint(1, 3))
+                unique = list({one.id: one for one in drawn}.values())
+                withdrawn = revision > 1 and rng.random() < 0.3
+                bodies[f"R{i}"].append(accepted(f"R{i}", *unique, at=i, revision=revision, withdrawn=withdrawn))
+        decisions = {
+            reference: case_decided(
+                revisions[-1],
+                level=rng.randint(0, 4),
+                services={"marac": ["a1"]} if rng.random() < 0.4 else None,
+            )
+            for reference, revisions in bodies.items()
+        }
+        answers = {r: case_answered(bodies[r][-1], rng.choice(["letter", "section_17"])) for r in bodies}
+        steps: list[tuple[set[str], Callable[[], Awaitable[None]]]] = []
+        waiting = {reference: list(revisions) for reference, revisions in bodies.items()}
+        while waiting:
+            some = rng.sample(sorted(waiting), rng.randint(1, len(waiting)))
+            batch = [waiting[reference].pop(0) for reference in some]
+            waiting = {reference: left for reference, left in waiting.items() if left}
+            steps.append((set(some), partial(worker.accept, *batch)))
+        for reference in bodies:
+            for learn in (
+                partial(worker.decide, decisions[reference]),
+                partial(worker.answer, answers[reference]),
+            ):
+                # A case is decided on after it was joined: triage hears of it from enrichment.
+                joined = next(i for i, (accepted_now, _) in enumerate(steps) if reference in accepted_now)
+                steps.insert(rng.randint(joined + 1, len(steps)), (set(), learn))
+        for _, step in steps:
+            await step()
+        final = [
+            domain.case_of(revisions[-1], decisions[reference], answers[reference])
+            for reference, revisions in bodies.items()
+        ]
+        assert await histories(worker) == in_order(final)
+
+
+async def test_two_workers_at_the_same_instant_end_in_one_family_with_the_order_accepted(
+    servers: Servers,
+) -> None:
+    async with worker_on(servers) as one, worker_on(servers) as other:
+        await empty(one)
+        for i in range(50):
+            name = f"Ann Person{i:04}"
+            first = accepted(f"A{i}", victim(name), at=1)
+            second = accepted(f"B{i}", victim(name), at=2)
+            await asyncio.gather(one.accept(second), other.accept(first))
+        newest = await one.newest()
+        for i in range(50):
+            assert newest[f"A{i}"].family == newest[f"B{i}"].family
+            assert told(newest[f"A{i}"].history) == []
+            assert told(newest[f"B{i}"].history) == [f"A{i}"]
+        assert len({body.family for body in newest.values()}) == 50
+
+
+async def test_two_workers_with_overlapping_families_and_decisions_end_as_in_order(servers: Servers) -> None:
+    async with worker_on(servers) as one, worker_on(servers) as other:
+        await empty(one)
+        bodies = [accepted(f"R{i}", victim(f"Ann Person{i % 4}"), child(), at=i) for i in range(16)]
+        decisions = [case_decided(body, level=i % 5) for i, body in enumerate(bodies)]
+        for i in range(0, 16, 4):
+            await asyncio.gather(
+                one.accept(*bodies[i : i + 2]),
+                other.accept(*bodies[i + 2 : i + 4]),
+                one.decide(*decisions[max(0, i - 4) : i]) if i else asyncio.sleep(0),
+            )
+        await asyncio.gather(one.decide(*decisions[::2]), other.decide(*decisions[1::2]))
+        expected = in_order(domain.case_of(body, of) for body, of in zip(bodies, decisions, strict=True))
+        assert await histories(one) == expected
+
+
+async def test_many_told_again_take_the_bulk_lane_the_gravest_and_newest_first(servers: Servers) -> None:
+    async with worker_on(servers, bulk_above=2, reemit_at_once=3) as worker:
+        await empty(worker)
+        bodies = [accepted(f"R{i}", victim(), at=i) for i in range(1, 6)]
+        await worker.accept(*bodies)
+        await worker.decide(case_decided(bodies[1], level=3), case_decided(bodies[2], level=1))
+        while await worker.fire():
+            pass
+        count = await worker.count()
+        await worker.accept(accepted("R0", victim(), at=0))
+        new = (await worker.emitted())[count:]
+        assert [(one.body.incident.reference, one.lane) for one in new] == [
+            ("R0", "live"),
+            ("R5", "bulk"),
+            ("R4", "bulk"),
+            ("R1", "bulk"),
+        ]
+        while await worker.fire():
+            pass
+        rest = (await worker.emitted())[count + 4 :]
+        assert [one.body.incident.reference for one in rest] == ["R2", "R3"]
+        assert {one.lane for one in rest} == {"bulk"}
+        assert all("R0" in told(body.history) for r, body in (await worker.newest()).items() if r != "R0")
+
+
+async def test_a_history_that_cannot_be_read_in_time_goes_on_as_unavailable_and_is_completed(
+    servers: Servers,
+) -> None:
+    async with worker_on(servers, lookup_budget_ms=150) as worker:
+        await empty(worker)
+        await worker.accept(accepted("R1", victim(), at=1))
+        connection = await asyncpg.connect(servers.database)
+        async with connection.transaction():
+            await connection.execute("LOCK TABLE enrichment.records IN ACCESS EXCLUSIVE MODE")
+            await worker.accept(accepted("R2", victim(), at=2), accepted("R3", victim(), at=3))
+            new = (await worker.emitted())[1:]
+            assert {one.body.history.status for one in new} == {"unavailable"}
+            assert {one.body.why for one in new} == {"accepted"}
+        await connection.close()
+        await asyncio.sleep(0.01)
+        await worker.fire()
+        newest = await worker.newest()
+        assert {told(newest["R2"].history)[0], newest["R2"].why} == {"R1", "late_knowledge"}
+        assert told(newest["R3"].history) == ["R1", "R2"]
+        assert {body.history.status for body in newest.values()} == {"complete"}
+        count = await worker.count()
+        while await worker.fire():
+            pass
+        assert await worker.count() == count
+
+
+RECORDS: dict[str, Any] = {
+    "schema": "waymark.records/1",
+    "source": "northbury-css",
+    "as_of": "2026-11-01T02:00:00Z",
+    "whole": False,
+    "people": [
+        {"id": "css-1", "role": "adult", "name": {"given": "Sian", "family": "Hughes"}, "born": "1994-03-07"},
+        {"id": "css-2", "role": "child", "name": {"given": "Owen", "family": "Hughes"}, "born": "2017-05-16"},
+    ],
+    "relationships": [{"from": "css-1", "to": "css-2", "kind": "parent"}],
+    "involvement": [
+        {"child": "css-2", "open": True, "worker": "Assessment Team 1", "pathways": [], "plans": []}
+    ],
+}
+
+
+@asynccontextmanager
+async def service_on(servers: Servers, **changes: Any) -> AsyncIterator[tuple[httpx.AsyncClient, str]]:
+    """The whole service with its consumer and timers, and a council's key."""
+    settings = Settings(
+        database=servers.database, kafka=servers.kafka, partitions=servers.partitions, **changes
+    )
+    owner = Database(servers.database, "enrichment", as_owner=True)
+    async with owner.transaction() as tx:
+        _, key = await keys.create(tx, role="council", source="northbury-css")
+    await owner.close()
+    app = create_app(settings)
+    async with (
+        app.router.lifespan_context(app),
+        httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://enrichment") as http,
+    ):
+        yield http, key
+
+
+def bearing(key: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {key}"}
+
+
+async def test_records_are_matched_to_people_and_their_recent_cases_told_again(
+    servers: Servers, worker: Worker
+) -> None:
+    await worker.accept(accepted("R1", victim(), at=1), accepted("R2", child(id="x"), at=2))
+    async with service_on(servers) as (http, key):
+        answer = await http.post("/v1/records", json=RECORDS, headers=bearing(key))
+        assert answer.status_code == 200, answer.text
+        counts = {"people": 2, "relationships": 1, "involvement": 1, "removed": 0}
+        assert answer.json() == {"source": "northbury-css", **counts, "bad": []}
+        newest = await worker.newest()
+        assert newest["R1"].family == newest["R2"].family
+        [known] = newest["R1"].history.children_known or []
+        [involved] = newest["R1"].history.involvement or []
+        assert (known.child, involved.child, involved.level) == (None, known.id, "open")
+        assert involved.as_of == datetime(2026, 11, 1, 2, tzinfo=UTC)
+        assert [one.child for one in newest["R2"].history.involvement or ()] == ["x"]
+        assert told(newest["R2"].history) == ["R1"]
+        assert {body.why for body in newest.values()} == {"late_knowledge"}
+
+        count = await worker.count()
+        again = {**RECORDS, "as_of": "2026-11-02T02:00:00Z"}
+        assert (await http.post("/v1/records", json=again, headers=bearing(key))).status_code == 200
+        assert await worker.count() == count
+
+        closed = {
+            **again,
+            "people": [],
+            "relationships": [],
+            "involvement": [{"child": "css-2", "open": False}],
+        }
+        await http.post("/v1/records", json=closed, headers=bearing(key))
+        assert [one.open for one in (await worker.newest())["R2"].history.involvement or ()] == [False]
+
+        gone = {
+            **RECORDS,
+            "as_of": "2026-11-03T02:00:00Z",
+            "people": [],
+            "relationships": [],
+            "involvement": [],
+        }
+        await http.post("/v1/records", json={**gone, "removed": ["css-1"]}, headers=bearing(key))
+        newest = await worker.newest()
+        assert (newest["R1"].history.children_known, told(newest["R2"].history)) == ([], [])
+
+
+async def test_a_bad_entry_spoils_no_other_and_is_named_with_its_reason(
+    servers: Servers, worker: Worker
+) -> None:
+    document = {
+        **RECORDS,
+        "people": [
+            *RECORDS["people"],
+            {"id": "css-3", "born": "31/02/2016", "name": {"given": "Al", "family": "Hughes"}},
+            {"role": "child"},
+            "Owen",
+            RECORDS["people"][0],
+        ],
+        "relationships": [*RECORDS["relationships"], {"from": "css-1", "to": "css-99", "kind": "parent"}],
+        "involvement": [
+            *RECORDS["involvement"],
+            {"open": True},
+            {"child": "css-99"},
+            {"child": "css-2", "open": 7},
+        ],
+    }
+    await worker.accept(accepted("R1", victim(), child(), at=1))
+    async with service_on(servers) as (http, key):
+        answer = (await http.post("/v1/records", json=document, headers=bearing(key))).json()
+    assert (answer["people"], answer["relationships"], answer["involvement"]) == (2, 1, 1)
+    assert [(bad["list"], bad["index"]) for bad in answer["bad"]] == [
+        ("people", 2),
+        ("people", 3),
+        ("people", 4),
+        ("people", 5),
+        ("relationships", 1),
+        ("involvement", 1),
+        ("involvement", 2),
+        ("involvement", 3),
+    ]
+    assert "2016" not in str(answer["bad"])
+    assert [one.level for one in (await worker.newest())["R1"].history.involvement or ()] == ["open"]
+
+
+async def test_a_whole_import_replaces_what_the_source_sent_and_an_empty_one_is_refused(
+    servers: Servers, worker: Worker
+) -> None:
+    await worker.accept(accepted("R1", victim(), child(), at=1))
+    whole = {**RECORDS, "whole": True, "as_of": "2026-11-05T02:00:00Z"}
+    async with service_on(servers) as (http, key):
+
+        async def post(document: dict[str, Any], **params: str) -> httpx.Response:
+            return await http.post("/v1/records", json=document, headers=bearing(key), params=params)
+
+        assert (await post(RECORDS)).status_code == 200
+        fewer = {**whole, "people": RECORDS["people"][1:], "relationships": [], "involvement": []}
+        assert (await post(fewer)).json()["removed"] == 1
+        assert (await worker.newest())["R1"].history.involvement == []
+        nobody = {
+            **whole,
+            "as_of": "2026-11-06T02:00:00Z",
+            "people": [],
+            "relationships": [],
+            "involvement": [],
+        }
+        refused = await post(nobody)
+        assert refused.status_code == 422
+        assert refused.headers["content-type"] == "application/problem+json"
+        older = await post({**whole, "as_of": "2026-10-01T02:00:00Z"})
+        assert older.status_code == 409
+        assert (await post(nobody, empty="yes")).json()["removed"] == 1
+    assert (await worker.newest())["R1"].history.children_known == []
+
+
+async def test_a_council_sends_its_own_records_only(servers: Servers, worker: Worker) -> None:
+    async with service_on(servers) as (http, key):
+        other = await http.post(
+            "/v1/records", json={**RECORDS, "source": "southmere-css"}, headers=bearing(key)
+        )
+        assert other.status_code == 403
+        assert (await http.post("/v1/records", json=RECORDS)).status_code == 401
+        assert (await http.post("/v1/records", content=b"{", headers=bearing(key))).status_code == 400
+        unreadable = await http.post("/v1/records", json={"source": "northbury-css"}, headers=bearing(key))
+        assert (unreadable.status_code, unreadable.json()["at"]) == (422, "/as_of")
+
+
+async def test_an_import_larger_than_a_slice_goes_on_by_timer(servers: Servers, worker: Worker) -> None:
+    bodies = [accepted(f"R{i}", victim(f"Ann Person{i:04}"), at=i) for i in range(7)]
+    await worker.accept(*bodies)
+    people = [
+        {
+            "id": f"p{i}",
+            "role": "adult",
+            "name": {"given": "Ann", "family": f"Person{i:04}"},
+            "born": "1994-03-07",
+        }
+        for i in range(7)
+    ]
+    children = [
+        {
+            "id": f"q{i}",
+            "role": "child",
+            "name": {"given": "Al", "family": f"Person{i:04}"},
+            "born": "2020-01-01",
+        }
+        for i in range(7)
+    ]
+    related = [{"from": f"p{i}", "to": f"q{i}", "kind": "parent"} for i in range(7)]
+    document = {**RECORDS, "people": [*people, *children], "relationships": related, "involvement": []}
+    async with service_on(servers, records_slice=3) as (http, key):
+        assert (await http.post("/v1/records", json=document, headers=bearing(key))).json()["people"] == 14
+
+        async def all_told() -> bool:
+            newest = await worker.newest()
+            return all(len(newest[f"R{i}"].history.children_known or ()) == 1 for i in range(7))
+
+        for _ in range(100):
+            if await all_told():
+                break
+            await asyncio.sleep(0.1)
+        assert await all_told()
+
+
+async def test_incidents_and_decisions_go_through_the_topics(servers: Servers, worker: Worker) -> None:
+    first, second = accepted("R1", victim(), child(), at=1), accepted("R2", victim(), child(), at=2)
+    async with service_on(servers), sender(servers, "intake") as intake, sender(servers, "triage") as triage:
+        async with intake.transaction() as tx:
+            for body in (first, second):
+                tx.emit(INCIDENTS, body.incident.case, body, started=ledger.now())
+        await until(worker, lambda newest: len(newest) == 2)
+        async with triage.transaction() as tx:
+            tx.emit(DECIDED, first.incident.case, case_decided(first, level=3), started=ledger.now())
+        await until(
+            worker,
+            lambda newest: [one.child_level for one in newest["R2"].history.incidents or ()] == [3],
+        )
+    newest_seq = {one.case: one.seq for one in await worker.emitted()}
+    async with worker.outbox.database.transaction() as tx:
+        rows = await tx.rows('SELECT * FROM reconcile ORDER BY "case"')
+    assert [(row["case"], row["revision"], row["seq_emitted"]) for row in rows] == [
+        (case, 1, newest_seq[case]) for case in ("northshire/R1", "northshire/R2")
+    ]
+
+
+@asynccontextmanager
+async def sender(servers: Servers, service: str) -> AsyncIterator[Outbox]:
+    database = Database(servers.database, service)
+    producer = Producer(servers.kafka, f"test-{service}", servers.partitions)
+    outbox = Outbox(database, producer)
+    try:
+        yield outbox
+    finally:
+        await outbox.close()
+        await producer.close()
+        await database.close()
+
+
+async def until(worker: Worker, holds: Callable[[dict[str, IncidentEnriched]], bool]) -> None:
+    for _ in range(300):
+        if holds(await worker.newest()):
+            return
+        await asyncio.sleep(0.05)
+    pytest.fail("never came")

@@ -16,7 +16,7 @@ from datetime import datetime
 from typing import Final
 
 import orjson
-from opentelemetry.trace import SpanKind
+from opentelemetry.trace import Span, SpanKind, StatusCode
 
 from shared import ledger, telemetry
 from shared import vocabulary as v
@@ -28,6 +28,7 @@ from shared.errors import Rejected, Retryable
 from shared.kafka import Message, Producer
 
 _UNSENT_AFTER_S: Final = 2.0
+_LINKS_AT_MOST: Final = 128
 _KEEP_DAYS: Final = 30
 """Longer than any topic's retention, so that `reconcile --repair` can always send again."""
 
@@ -174,6 +175,30 @@ def _envelope(emission: Emission, service: str, seq: int, at: datetime) -> bytes
     )
 
 
+def _start_send_span(messages: Sequence[Message]) -> Span:
+    """The span of one send. Each message carries the context of the work that made it, not of its sending,
+    so the span is a client's and links to each (OpenTelemetry messaging conventions, "Span kind"); the send
+    of a single message is a child of that work as well."""
+    attributes: dict[str, str | int] = {
+        "messaging.system": "kafka",
+        "messaging.operation.name": "send",
+        "messaging.operation.type": "send",
+    }
+    topics = {message.topic for message in messages}
+    topic = topics.pop() if len(topics) == 1 else None
+    if topic is not None:
+        attributes["messaging.destination.name"] = topic
+    if len(messages) > 1:
+        attributes["messaging.batch.message_count"] = len(messages)
+    return telemetry.start_span(
+        f"send {topic}" if topic is not None else "send",
+        SpanKind.CLIENT,
+        parent=messages[0].traceparent if len(messages) == 1 else None,
+        attributes=attributes,
+        links=[m.traceparent for m in messages if m.traceparent][:_LINKS_AT_MOST],
+    )
+
+
 class Outbox:
     """Transactions that emit, and the publishing of what they emitted."""
 
@@ -215,21 +240,12 @@ class Outbox:
     async def publish(self, stored: Sequence[Stored]) -> None:
         """Publish and remember to mark the rows sent. Raises Retryable where the broker is away."""
         messages = [one.message for one in stored]
-        span = telemetry.start_span(
-            f"send {messages[0].topic}" if messages else "send",
-            SpanKind.PRODUCER,
-            parent=messages[0].traceparent if len(messages) == 1 else None,
-            attributes={
-                "messaging.system": "kafka",
-                "messaging.operation.name": "send",
-                "messaging.operation.type": "send",
-                "messaging.destination.name": messages[0].topic if messages else "",
-                "messaging.batch.message_count": len(messages),
-            },
-            links=[m.traceparent for m in messages if m.traceparent][:128],
-        )
+        span = _start_send_span(messages)
         try:
             await self.producer.publish(messages)
+        except Exception as error:
+            span.set_status(StatusCode.ERROR, type(error).__name__)
+            raise
         finally:
             span.end()
         self._unmarked.extend(stored)

@@ -208,7 +208,8 @@ class Stage:
             except ValidationError as error:
                 poison.append((record, f"not a {topic.contract.schema_id}: {_first_fault(error)}"))
                 continue
-            events.append(Event(envelope, topic, record, started, self._start_span(record, envelope)))
+            span = self._start_span(record, envelope, started)
+            events.append(Event(envelope, topic, record, started, span))
         events.sort(key=lambda event: self._order[event.topic.name])
         try:
             await self._apply(events, poison)
@@ -222,7 +223,8 @@ class Stage:
                 max(0.0, (started - event.envelope.at).total_seconds())
             )
 
-    def _start_span(self, record: dead_letters.Record, envelope: Envelope[Any]) -> Span:
+    def _start_span(self, record: dead_letters.Record, envelope: Envelope[Any], started: datetime) -> Span:
+        """The span begins with the work on the batch, as the ledger's entry does."""
         return telemetry.start_span(
             f"process {record.topic}",
             SpanKind.CONSUMER,
@@ -239,6 +241,7 @@ class Stage:
                 "waymark.case": envelope.case,
                 "waymark.seq": envelope.seq,
             },
+            start=started,
         )
 
     async def _apply(

@@ -11,6 +11,7 @@ import logging
 import os
 import sys
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any, Final
 
 import structlog
@@ -116,16 +117,19 @@ def start_span(
     parent: str | None = None,
     attributes: dict[str, Any] | None = None,
     links: Sequence[str] = (),
-    start_ns: int | None = None,
+    start: datetime | None = None,
 ) -> Span:
-    """A span under `parent` (a traceparent; None starts a trace), linked to other traceparents."""
+    """A span under `parent` (a traceparent; None starts a trace), linked to other traceparents.
+
+    `start`: when it began, where that was before now.
+    """
     return _tracer.start_span(
         name,
         context=context_of(parent),
         kind=kind,
         attributes=attributes,
         links=[Link(context) for link in links if (context := span_context(link)) is not None],
-        start_time=start_ns,
+        start_time=None if start is None else round(start.timestamp() * 1e6) * 1000,
     )
 
 

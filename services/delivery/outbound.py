@@ -67,6 +67,7 @@ class Webhooks:
                 "waymark.delivery": leased.id,
                 "waymark.recipient": leased.recipient,
             },
+            start=started,
         )
         retry_after: float | None = None
         try:
@@ -135,30 +136,28 @@ class RecipientTopics:
     async def send(self, leased: Leased) -> Attempt:
         """One attempt. On the topic is not received: that takes a receipt."""
         started = ledger.now()
+        topic = routed_topic(leased.recipient)
         span = telemetry.start_span(
-            "send recipient topic",
+            f"send {topic}",
             SpanKind.PRODUCER,
             parent=leased.trace,
             attributes={
                 "messaging.system": "kafka",
                 "messaging.operation.name": "send",
                 "messaging.operation.type": "send",
-                "messaging.destination.name": routed_topic(leased.recipient),
+                "messaging.destination.name": topic,
+                "messaging.kafka.message.key": leased.case,
                 "waymark.case": leased.case,
                 "waymark.delivery": leased.id,
             },
+            start=started,
         )
         outcome: Outcome = "published"
         result = "published"
         try:
             await self.make(leased.recipient)
-            await self._producer.publish(
-                [
-                    Message(
-                        routed_topic(leased.recipient), leased.case, leased.payload, telemetry.traceparent(span)
-                    )
-                ]
-            )
+            message = Message(topic, leased.case, leased.payload, telemetry.traceparent(span))
+            await self._producer.publish([message])
         except Retryable:
             outcome, result = "later", "the broker is away"
         except Rejected:

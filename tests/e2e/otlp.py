@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Final, Self
@@ -76,17 +75,6 @@ class Collector:
         return web.Response(
             body=ExportTraceServiceResponse().SerializeToString(), content_type="application/x-protobuf"
         )
-
-    def of_trace(self, trace: str) -> list[Span]:
-        """All spans of a trace so far, in the order in which they began."""
-        return sorted((span for span in self.spans if span.trace == trace), key=lambda span: span.began)
-
-    async def wait_for(self, wanted: Callable[[list[Span]], bool], *, within_s: float = 20) -> list[Span]:
-        """All spans, once `wanted` holds of them or the time is up: exporters send twice a second."""
-        deadline = asyncio.get_running_loop().time() + within_s
-        while not wanted(self.spans) and asyncio.get_running_loop().time() < deadline:
-            await asyncio.sleep(0.05)
-        return self.spans
 
 
 def _read(request: ExportTraceServiceRequest) -> Iterable[Span]:

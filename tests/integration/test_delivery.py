@@ -174,7 +174,7 @@ class World:
 
 
 async def until(holds: Callable[[], bool], what: str) -> None:
-    for _ in range(400):
+    for _ in range(1200):
         if holds():
             return
         await asyncio.sleep(0.05)
@@ -182,7 +182,7 @@ async def until(holds: Callable[[], bool], what: str) -> None:
 
 
 async def eventually(ask: Callable[[], Awaitable[bool]], what: str) -> None:
-    for _ in range(200):
+    for _ in range(600):
         if await ask():
             return
         await asyncio.sleep(0.1)

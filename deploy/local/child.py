@@ -15,7 +15,7 @@ from .trouble import RuntimeTrouble, explain_os_error
 
 GUARD = Path(__file__).with_name("guard.py")
 LOG_BYTES = 1_000_000  # a log longer than this is put aside (one earlier file is kept) at the next start
-START_OF_GUARD_S = 20.0
+START_OF_GUARD_S = 60.0
 PASSED_ON = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
 
 

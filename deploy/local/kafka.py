@@ -104,7 +104,7 @@ class KafkaOptions:
 
 class Kafka(Part):
     name = "Kafka"
-    start_s = 60.0
+    start_s = 180.0  # only a hang lasts so long; an end is seen at once
 
     def __init__(
         self, place: Path, options: KafkaOptions, hold: tuple[int, ...], say: Say, stopping: threading.Event

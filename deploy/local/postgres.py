@@ -37,7 +37,7 @@ PORT = 5432  # only part of the socket's name
 DATABASE = "waymark"
 SUPERUSER = "postgres"
 LONGEST_SOCKET_DIR = 103 - len(f"/.s.PGSQL.{PORT}.lock")  # the shorter of Linux's and macOS's limits
-ORPHANS_S = 30.0
+ORPHANS_S = 60.0
 
 SETTINGS = {
     "listen_addresses": "",
@@ -69,7 +69,7 @@ class Programs:
 
 class Postgres(Part):
     name = "PostgreSQL"
-    start_s = 60.0
+    start_s = 180.0  # only a hang lasts so long; an end is seen at once
 
     def __init__(self, place: Path, hold: tuple[int, ...], say: Say, stopping: threading.Event) -> None:
         super().__init__(say, stopping)

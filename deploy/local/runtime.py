@@ -73,7 +73,7 @@ class Parts:
     def status(self) -> dict[Name, PartStatus]:
         return dict(self._status)
 
-    def wait_until(self, holds: Callable[[Parts], bool], timeout_s: float = 60.0) -> bool:
+    def wait_until(self, holds: Callable[[Parts], bool], timeout_s: float = 120.0) -> bool:
         """Block until `holds(parts)`; False when it did not within the time. For tests and commands:
         `parts.wait_until(lambda p: p.status()["kafka"].restarts == 1 and p.kafka_pid is not None)`."""
         with self._changed:

@@ -61,7 +61,7 @@ async def consume(kafka: str, topic: str, count: int) -> list[bytes]:
     await consumer.start()
     try:
         consumer.assign([TopicPartition(topic, 0)])
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             return [(await consumer.getone()).value for _ in range(count)]
     finally:
         await consumer.stop()
@@ -220,17 +220,16 @@ with LocalRuntime(sys.argv[1]) as parts:
 """
 
 
-@pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGINT])
-def test_nothing_is_left_behind_when_the_owner_ends(tmp_path: Path, end: signal.Signals) -> None:
+def test_nothing_is_left_behind_when_the_owner_is_killed(tmp_path: Path) -> None:
     command = [sys.executable, "-c", OWNER, str(tmp_path)]
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, cwd=ROOT
     ) as owner:
         assert owner.stdout is not None
         kafka, postgres = (int(pid) for pid in owner.stdout.readline().split())
-        owner.send_signal(end)
-        owner.wait(30)
-        assert ended_within(20, kafka, postgres)
+        owner.kill()
+        owner.wait(60)
+        assert ended_within(60, kafka, postgres)
     # Both were stopped cleanly, not killed: neither has anything to recover.
     assert (tmp_path / "kafka" / "data" / ".kafka_cleanshutdown").exists()
     with LocalRuntime(tmp_path, kafka="127.0.0.1:9") as parts:

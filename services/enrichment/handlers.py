@@ -32,9 +32,9 @@ class Handlers:
         """Join accepted incidents to their families and emit each with what was known before it."""
         arrivals = newest_of(events)
         keys = {key for arrival in arrivals.values() for key in arrival.account.ties}
-        await store.lock_register(tx)
+        await store.lock_register(tx, budget_ms=self._budget_ms)
         try:
-            async with store.within_budget(tx, self._budget_ms):
+            async with store.within_budget(tx):
                 picture = await store.look_up(tx, cases=arrivals, keys=keys)
         except LookupFailed:
             await self._register.go_on_without(tx, arrivals)

@@ -3,10 +3,13 @@ handler under the register's lock."""
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Final, Literal
+
+from pydantic import TypeAdapter
 
 from services.enrichment import domain, records_store, store
 from services.enrichment.settings import Settings
@@ -14,6 +17,7 @@ from services.enrichment.store import Arrived, Picture, Standing
 from shared import ledger
 from shared import vocabulary as v
 from shared.contracts.base import write_exact_moment
+from shared.contracts.envelope import Envelope
 from shared.contracts.events import IncidentAccepted, IncidentEnriched
 from shared.contracts.history import History
 from shared.contracts.topics import ENRICHED
@@ -26,6 +30,10 @@ REJOIN: Final = "rejoin_family"
 JOIN_RECORDS: Final = "join_records"
 
 Why = Literal["accepted", "amended", "withdrawn"]
+
+_ACCEPTED: Final = TypeAdapter(Envelope[IncidentAccepted])
+_NUMBERS_AT_ONCE: Final = 100
+"""Numbers for new families are drawn ahead; those that are not used leave gaps, which mean nothing."""
 
 _UNDECIDED: Final = 4
 """Where nobody has decided yet a case may be as urgent as any."""
@@ -86,6 +94,7 @@ class Register:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
+        self._numbers: deque[int] = deque()
 
     async def join(self, tx: EmittingTransaction, picture: Picture, arrivals: Mapping[str, Arrival]) -> None:
         """Join new revisions to the families in `picture`, emit them, and again the cases they changed.
@@ -122,7 +131,7 @@ class Register:
             self._emit_arrival(tx, arrival, history, family, known_before=stood is not None)
             ties = arrival.account.ties
             lost = () if stood is None else sorted(set(stood.case.account.ties).difference(ties))
-            written.append(Arrived(standing, arrival.event.body.as_bytes(), ties, lost))
+            written.append(Arrived(standing, arrival.event.record.value, ties, lost))
         await store.save_arrivals(tx, written)
         otherwise = cause_of(next(iter(arrivals.values())).event)
         await self._follow(tx, now, settled, causes, otherwise, arrivals)
@@ -138,7 +147,7 @@ class Register:
             standing = _standing(arrival, None)
             standing.digest, standing.pending = domain.digest_of(history), True
             self._emit_arrival(tx, arrival, history, None, known_before=case in revisions)
-            written.append(Arrived(standing, arrival.event.body.as_bytes(), arrival.account.ties))
+            written.append(Arrived(standing, arrival.event.record.value, arrival.account.ties))
             await self.complete_later(tx, case, cause_of(arrival.event))
         await store.save_arrivals(tx, written, joined=False)
 
@@ -199,8 +208,10 @@ class Register:
         )
         new = domain.number_families(families)
         if new:
-            for family, number in zip(new, await store.fresh_numbers(tx, len(new)), strict=True):
-                family.number = number
+            if len(new) > len(self._numbers):
+                self._numbers += await store.fresh_numbers(tx, max(_NUMBERS_AT_ONCE, len(new)))
+            for family in new:
+                family.number = self._numbers.popleft()
         changed = {
             *changed,
             *(
@@ -248,7 +259,7 @@ class Register:
         ]
         again.sort(key=_urgency, reverse=True)
         now, later = again[: self._settings.reemit_at_once], again[self._settings.reemit_at_once :]
-        bodies = await store.accepted_bodies(tx, [one.case.id for one in now]) if now else {}
+        events = await store.accepted_events(tx, [one.case.id for one in now]) if now else {}
         for standing in now:
             case = standing.case.id
             family = settled.families[case]
@@ -259,9 +270,7 @@ class Register:
             history = settled.histories[case].model_copy(update={"as_of": cause.at})
             standing.digest, standing.pending = domain.digest_of(history), False
             lane: v.Lane = "bulk" if len(again) > self._settings.bulk_above else cause.lane
-            self._emit_again(
-                tx, IncidentAccepted.model_validate_json(bodies[case]), history, family, cause, lane
-            )
+            self._emit_again(tx, _ACCEPTED.validate_json(events[case]).body, history, family, cause, lane)
         emitted = {one.case.id for one in now}
         await store.save_standing(
             tx, [picture.standing[case] for case in emitted | (settled.moved - set(arrivals))]

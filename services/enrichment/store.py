@@ -43,25 +43,39 @@ class LookupFailed(Exception):
     """The history could not be read, or not in time; the transaction can go on."""
 
 
-async def lock_register(tx: Transaction) -> None:
-    """Wait until nobody else joins or learns anything, and keep it so until the transaction ends."""
-    await tx.execute("SELECT pg_advisory_xact_lock(:lock)", lock=_REGISTER_LOCK)
+async def lock_register(tx: Transaction, *, budget_ms: int = 0) -> None:
+    """Wait until nobody else joins or learns anything, and keep it so until the transaction ends.
+
+    With a budget, no statement after it may take longer until `within_budget` has been left: said here,
+    it costs no statement of its own.
+    """
+    await tx.execute(
+        "SELECT pg_advisory_xact_lock(:lock), set_config('statement_timeout', :limit, true)",
+        lock=_REGISTER_LOCK,
+        limit=str(budget_ms),
+    )
 
 
 @asynccontextmanager
-async def within_budget(tx: Transaction, milliseconds: int) -> AsyncIterator[None]:
-    """Read within a time per statement. Raises LookupFailed, the transaction as it was before, where
-    that fails while the connection holds."""
+async def within_budget(tx: Transaction, budget_ms: int | None = None) -> AsyncIterator[None]:
+    """Read, each statement within the budget given here or to `lock_register`. Raises LookupFailed, the
+    transaction as it was before, where that fails while the connection holds."""
     await tx.execute("SAVEPOINT lookup")
     try:
-        await tx.execute("SELECT set_config('statement_timeout', :limit, true)", limit=str(milliseconds))
+        if budget_ms is not None:
+            await _limit_statements(tx, budget_ms)
         yield
     except DBAPIError as error:
         if error.connection_invalidated:
             raise
         await tx.execute("ROLLBACK TO SAVEPOINT lookup")
+        await _limit_statements(tx, 0)
         raise LookupFailed from error
-    await tx.execute("SELECT set_config('statement_timeout', '0', true)")
+    await _limit_statements(tx, 0)
+
+
+async def _limit_statements(tx: Transaction, milliseconds: int) -> None:
+    await tx.execute("SELECT set_config('statement_timeout', :limit, true)", limit=str(milliseconds))
 
 
 async def look_up(tx: Transaction, *, cases: Collection[str], keys: Collection[str]) -> Picture:
@@ -171,7 +185,8 @@ async def fresh_numbers(tx: Transaction, count: int) -> list[int]:
 
 @dataclass(frozen=True, slots=True)
 class Arrived:
-    """A revision to be written. `ties`: its keys; `lost`: those that its case had and has no more."""
+    """A revision to be written. `accepted`: the event that brought it, as intake sent it; `ties`: its
+    keys; `lost`: those that its case had and has no more."""
 
     standing: Standing
     accepted: bytes
@@ -188,28 +203,7 @@ async def save_arrivals(tx: Transaction, arrivals: Sequence[Arrived], *, joined:
         return
     arrivals = sorted(arrivals, key=lambda one: one.standing.case.id)
     accounts = [one.standing.case.account for one in arrivals]
-    await tx.execute(
-        """
-        INSERT INTO incidents AS i ("case", revision, accepted_at, family, pending, digest, account, accepted)
-        SELECT * FROM unnest(
-            CAST(:cases AS text[]), CAST(:revisions AS bigint[]), CAST(:moments AS timestamptz[]),
-            CAST(:families AS bigint[]), CAST(:pending AS boolean[]), CAST(:digests AS bytea[]),
-            CAST(:accounts AS jsonb[]), CAST(:accepted AS bytea[])
-        )
-        ON CONFLICT ("case") DO UPDATE SET revision = excluded.revision, accepted_at = excluded.accepted_at,
-            family = CASE WHEN :joined THEN excluded.family ELSE i.family END, pending = excluded.pending,
-            digest = excluded.digest, account = excluded.account, accepted = excluded.accepted
-        """,
-        cases=[account.case for account in accounts],
-        revisions=[one.standing.revision for one in arrivals],
-        moments=[account.accepted_at for account in accounts],
-        families=[one.standing.case.family for one in arrivals],
-        pending=[one.standing.pending for one in arrivals],
-        digests=[one.standing.digest for one in arrivals],
-        accounts=[orjson.dumps(account.as_data()).decode() for account in accounts],
-        accepted=[one.accepted for one in arrivals],
-        joined=joined,
-    )
+    ties = [(key, one.standing.case.id) for one in arrivals for key in one.ties]
     lost = [(key, one.standing.case.id) for one in arrivals for key in one.lost]
     if lost:
         await tx.execute(
@@ -220,16 +214,35 @@ async def save_arrivals(tx: Transaction, arrivals: Sequence[Arrived], *, joined:
             keys=[key for key, _ in lost],
             cases=[case for _, case in lost],
         )
-    ties = [(key, one.standing.case.id) for one in arrivals for key in one.ties]
-    if ties:
-        await tx.execute(
-            """
-            INSERT INTO keys (key, "case") SELECT * FROM unnest(CAST(:keys AS text[]), CAST(:cases AS text[]))
+    await tx.execute(
+        """
+        WITH tied AS (
+            INSERT INTO keys (key, "case")
+            SELECT * FROM unnest(CAST(:keys AS text[]), CAST(:tied AS text[]))
             ON CONFLICT DO NOTHING
-            """,
-            keys=[key for key, _ in ties],
-            cases=[case for _, case in ties],
         )
+        INSERT INTO incidents AS i ("case", revision, accepted_at, family, pending, digest, account, accepted)
+        SELECT * FROM unnest(
+            CAST(:cases AS text[]), CAST(:revisions AS bigint[]), CAST(:moments AS timestamptz[]),
+            CAST(:families AS bigint[]), CAST(:pending AS boolean[]), CAST(:digests AS bytea[]),
+            CAST(:accounts AS jsonb[]), CAST(:accepted AS bytea[])
+        )
+        ON CONFLICT ("case") DO UPDATE SET revision = excluded.revision, accepted_at = excluded.accepted_at,
+            family = CASE WHEN :joined THEN excluded.family ELSE i.family END, pending = excluded.pending,
+            digest = excluded.digest, account = excluded.account, accepted = excluded.accepted
+        """,
+        keys=[key for key, _ in ties],
+        tied=[case for _, case in ties],
+        cases=[account.case for account in accounts],
+        revisions=[one.standing.revision for one in arrivals],
+        moments=[account.accepted_at for account in accounts],
+        families=[one.standing.case.family for one in arrivals],
+        pending=[one.standing.pending for one in arrivals],
+        digests=[one.standing.digest for one in arrivals],
+        accounts=[orjson.dumps(account.as_data()).decode() for account in accounts],
+        accepted=[one.accepted for one in arrivals],
+        joined=joined,
+    )
 
 
 async def newest_revisions(tx: Transaction, cases: Collection[str]) -> dict[str, int]:
@@ -276,8 +289,8 @@ async def save_record_families(tx: Transaction, records: Sequence[domain.Record]
         )
 
 
-async def accepted_bodies(tx: Transaction, cases: Sequence[str]) -> dict[str, bytes]:
-    """The newest accepted revision of each case, as intake sent it."""
+async def accepted_events(tx: Transaction, cases: Sequence[str]) -> dict[str, bytes]:
+    """The event that brought each case's newest revision, as intake sent it."""
     rows = await tx.rows(
         'SELECT "case", accepted FROM incidents WHERE "case" = ANY(CAST(:cases AS text[]))', cases=list(cases)
     )

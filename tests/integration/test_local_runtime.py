@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -35,6 +36,14 @@ def parts(data: Path) -> Iterator[Parts]:
     """A runtime of this module's own: it is killed here, which the others should not notice."""
     with LocalRuntime(data) as parts:
         yield parts
+
+
+@pytest.fixture
+def fresh() -> Iterator[Path]:
+    """A new data directory. Not below pytest's own, which is closed to the user that PostgreSQL runs as
+    under root, so that nothing has to be put elsewhere; the module's `data` takes that way."""
+    with tempfile.TemporaryDirectory(prefix="waymark-test-") as directory:
+        yield Path(directory)
 
 
 async def make_topic(kafka: str, topic: str) -> None:
@@ -176,8 +185,8 @@ async def test_a_second_run_on_the_same_data_is_refused_by_name(parts: Parts, da
     assert await fetch(parts.database, "select 1") == [1]
 
 
-async def test_two_runtimes_live_side_by_side(parts: Parts, tmp_path: Path) -> None:
-    async with LocalRuntime(tmp_path) as others:
+async def test_two_runtimes_live_side_by_side(parts: Parts, fresh: Path) -> None:
+    async with LocalRuntime(fresh) as others:
         assert others.kafka != parts.kafka
         assert others.database != parts.database
         pids = [pid for pid in (others.kafka_pid, others.postgres_pid) if pid is not None]
@@ -188,26 +197,24 @@ async def test_two_runtimes_live_side_by_side(parts: Parts, tmp_path: Path) -> N
     assert await fetch(parts.database, "select 1") == [1]
 
 
-async def test_servers_started_outside_are_used_and_left_alone(parts: Parts, tmp_path: Path) -> None:
+async def test_servers_started_outside_are_used_and_left_alone(parts: Parts, fresh: Path) -> None:
     seen: list[PartStatus] = []
-    async with LocalRuntime(
-        tmp_path, kafka=parts.kafka, database=parts.database, changed=seen.append
-    ) as outside:
+    async with LocalRuntime(fresh, kafka=parts.kafka, database=parts.database, changed=seen.append) as outside:
         assert (outside.kafka, outside.database) == (parts.kafka, parts.database)
         assert outside.kafka_pid is None
         assert outside.postgres_pid is None
         await asyncio.sleep(0)
     assert {status.state for status in seen} == {"outside"}
-    assert not (tmp_path / "kafka").exists()
+    assert not (fresh / "kafka").exists()
     assert await fetch(parts.database, "select 1") == [1]
 
 
-def test_a_port_that_is_taken_stops_the_start_and_leaves_nothing_running(tmp_path: Path) -> None:
+def test_a_port_that_is_taken_stops_the_start_and_leaves_nothing_running(fresh: Path) -> None:
     pids: set[int | None] = set()
     with socket.create_server((ports.HOST, 0)) as listener:
         port = listener.getsockname()[1]
         with pytest.raises(RuntimeTrouble, match=f"Port {port}"):
-            LocalRuntime(tmp_path, kafka_port=port, changed=lambda status: pids.add(status.pid)).__enter__()
+            LocalRuntime(fresh, kafka_port=port, changed=lambda status: pids.add(status.pid)).__enter__()
     assert all(is_gone(pid) for pid in pids if pid is not None)
 
 
@@ -220,8 +227,8 @@ with LocalRuntime(sys.argv[1]) as parts:
 """
 
 
-def test_nothing_is_left_behind_when_the_owner_is_killed(tmp_path: Path) -> None:
-    command = [sys.executable, "-c", OWNER, str(tmp_path)]
+def test_nothing_is_left_behind_when_the_owner_is_killed(fresh: Path) -> None:
+    command = [sys.executable, "-c", OWNER, str(fresh)]
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, cwd=ROOT
     ) as owner:
@@ -231,19 +238,19 @@ def test_nothing_is_left_behind_when_the_owner_is_killed(tmp_path: Path) -> None
         owner.wait(60)
         assert ended_within(60, kafka, postgres)
     # Both were stopped cleanly, not killed: neither has anything to recover.
-    assert (tmp_path / "kafka" / "data" / ".kafka_cleanshutdown").exists()
-    with LocalRuntime(tmp_path, kafka="127.0.0.1:9") as parts:
+    assert (fresh / "kafka" / "data" / ".kafka_cleanshutdown").exists()
+    with LocalRuntime(fresh, kafka="127.0.0.1:9") as parts:
         assert asyncio.run(fetch(parts.database, "select 1")) == [1]
 
 
-async def test_a_start_that_is_cancelled_leaves_nothing_running(tmp_path: Path) -> None:
+async def test_a_start_that_is_cancelled_leaves_nothing_running(fresh: Path) -> None:
     started: list[int] = []
 
     def note(status: PartStatus) -> None:
         if status.pid is not None:
             started.append(status.pid)
 
-    runtime = LocalRuntime(tmp_path, changed=note)
+    runtime = LocalRuntime(fresh, changed=note)
     entering = asyncio.ensure_future(runtime.__aenter__())
     while not started:  # the database is up, the broker is on its way
         await asyncio.sleep(0.01)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
+from shared.contracts.base import write_moment
 from shared.contracts.envelope import LedgerEntry
 
 
@@ -16,6 +17,17 @@ def now() -> datetime:
 def milliseconds(start: datetime, end: datetime) -> float:
     """From `start` to `end` in milliseconds, to the microsecond."""
     return round((end - start).total_seconds() * 1000, 3)
+
+
+def written(entry: LedgerEntry) -> dict[str, str | float]:
+    """An entry as it stands on the wire, the same as `entry.as_json()` at a fraction of its cost."""
+    return {
+        "stage": entry.stage,
+        "waited_ms": entry.waited_ms,
+        "worked_ms": entry.worked_ms,
+        "from": write_moment(entry.from_),
+        "to": write_moment(entry.to),
+    }
 
 
 def add_work(

@@ -169,7 +169,7 @@ def _envelope(emission: Emission, service: str, seq: int, at: datetime) -> bytes
             "caused_by": emission.caused_by,
             "lane": emission.lane,
             "at": write_moment(at),
-            "ledger": [entry.as_json() for entry in entries],
+            "ledger": [ledger.written(entry) for entry in entries],
             "body": orjson.Fragment(emission.body.as_bytes()),
         }
     )

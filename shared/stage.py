@@ -38,9 +38,9 @@ _log = telemetry.logger()
 Body = TypeVar("Body", bound=Contract)
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Event(Generic[Body]):
-    """One event as a handler sees it."""
+    """One event as a handler sees it. Two events are the same only if they are one object."""
 
     envelope: Envelope[Body]
     topic: Topic

@@ -51,8 +51,11 @@ def read_moment(said: object) -> datetime:
 
 def write_moment(moment: datetime) -> str:
     """ISO 8601 in UTC with `Z`, to the millisecond, without a fraction where there is none."""
-    text = moment.astimezone(UTC).isoformat(timespec="milliseconds")
-    return text.replace("+00:00", "Z").replace(".000Z", "Z")
+    if moment.tzinfo is not UTC:
+        moment = moment.astimezone(UTC)
+    fine = moment.microsecond >= 1000
+    # Ends in +00:00, six characters, whatever the precision: this runs a dozen times per event.
+    return moment.isoformat(timespec="milliseconds" if fine else "seconds")[:-6] + "Z"
 
 
 def write_exact_moment(moment: datetime) -> str:

@@ -117,10 +117,8 @@ class Handlers:
         await store.lock_register(tx)
         if found.whole:
             await self._must_not_undo(tx, found, empty=empty)
-        named = {one for _, r in found.relationships for one in (r.from_, r.to)}
-        named |= {one.child for _, one in found.involvement if one.child is not None}
-        stay = set() if found.whole else await records_store.known_ids(tx, found.source, named)
-        relate_only_known(found, stay - set(found.removed))
+        known = set() if found.whole else await records_store.known_ids(tx, found.source, found.named())
+        relate_only_known(found, known.difference(found.removed))
         counts = await records_store.save(tx, found)
         told = asdict(counts)
         await audit.record(

@@ -46,6 +46,12 @@ class Import:
     removed: list[str] = field(default_factory=list)
     bad: list[BadEntry] = field(default_factory=list)
 
+    def named(self) -> set[str]:
+        """The ids that relationships and involvement name."""
+        named = {one for _, ends in self.relationships for one in (ends.from_, ends.to)}
+        named |= {known.child for _, known in self.involvement if known.child is not None}
+        return {one for one in named if _is_id(one)}
+
 
 def read_records(document: object) -> Import:
     """Read a `waymark.records/1`. Raises Refused (422) where source, as_of or a list cannot be read."""
@@ -65,9 +71,15 @@ def read_records(document: object) -> Import:
             "source says whose records these are, as_of when they were true.",
             at=f"/{at}",
         ) from None
+    if not _is_id(head.source):
+        raise Refused(
+            422, "source cannot be read", "A source is text without control characters.", at="/source"
+        )
     found = Import(head.source, head.as_of, head.whole)
     for i, person in _entries(found, document, "people", KnownPerson):
-        if person.id in found.people:
+        if not _is_id(person.id):
+            found.bad.append(BadEntry("people", i, "id cannot be read"))
+        elif person.id in found.people:
             found.bad.append(BadEntry("people", i, "this id stands for another entry already"))
         else:
             found.people[person.id] = person
@@ -78,11 +90,16 @@ def read_records(document: object) -> Import:
         else:
             found.involvement.append((i, known))
     for i, said in enumerate(document.get("removed") or ()):
-        if isinstance(said, str):
+        if isinstance(said, str) and _is_id(said):
             found.removed.append(said)
         else:
             found.bad.append(BadEntry("removed", i, "not an id"))
     return found
+
+
+def _is_id(said: str) -> bool:
+    """Control characters have no place in an id, and the database refuses one of them."""
+    return bool(said) and said.isprintable()
 
 
 def _entries(found: Import, document: dict[str, Any], name: str, kind: type[E]) -> Iterator[tuple[int, E]]:
@@ -103,7 +120,7 @@ def _because(error: ValidationError) -> str:
 
 def relate_only_known(found: Import, known: set[str]) -> None:
     """Move to `bad` what names a person that is in neither this import nor the source's earlier ones."""
-    known = known | found.people.keys()
+    known |= found.people.keys()
     unknown = "names a person who is not in the source's records"
     kept = []
     for i, one in found.relationships:

@@ -64,8 +64,9 @@ async def _save_people(tx: Transaction, found: Import) -> int:
             """
             INSERT INTO records AS r (source, id, person, keys, as_of)
             SELECT :source, t.id, t.person,
-                   ARRAY(SELECT jsonb_array_elements_text(t.person -> 'keys')), :as_of
-            FROM unnest(CAST(:ids AS text[]), CAST(:people AS jsonb[])) AS t(id, person)
+                   ARRAY(SELECT jsonb_array_elements_text(t.keys)), :as_of
+            FROM unnest(CAST(:ids AS text[]), CAST(:people AS bytea[]), CAST(:keys AS jsonb[]))
+                AS t(id, person, keys)
             ON CONFLICT (source, id) DO UPDATE SET person = excluded.person, keys = excluded.keys,
                 as_of = excluded.as_of, removed = false,
                 stale = r.stale OR r.removed OR r.person <> excluded.person
@@ -74,7 +75,8 @@ async def _save_people(tx: Transaction, found: Import) -> int:
             source=found.source,
             as_of=found.as_of,
             ids=slice_,
-            people=[orjson.dumps(person.as_data()).decode() for person in people],
+            people=[orjson.dumps(person.as_data()) for person in people],
+            keys=[orjson.dumps(person.keys).decode() for person in people],
         )
     return taken
 
@@ -146,14 +148,14 @@ async def _save_involvement(tx: Transaction, found: Import) -> int:
             """
             UPDATE records AS r SET stale = r.stale OR r.involvement IS DISTINCT FROM t.involvement,
                 involvement = t.involvement, involvement_as_of = :as_of
-            FROM unnest(CAST(:ids AS text[]), CAST(:involvement AS jsonb[])) AS t(id, involvement)
+            FROM unnest(CAST(:ids AS text[]), CAST(:involvement AS bytea[])) AS t(id, involvement)
             WHERE r.source = :source AND r.id = t.id
                 AND (r.involvement_as_of IS NULL OR r.involvement_as_of <= :as_of)
             """,
             source=found.source,
             as_of=found.as_of,
             ids=slice_,
-            involvement=[told[number].model_dump_json(**_AS_STORED) for number in slice_],
+            involvement=[told[number].model_dump_json(**_AS_STORED).encode() for number in slice_],
         )
     return taken
 

@@ -153,8 +153,10 @@ async def load(
 
 def _case(row: Row) -> domain.Case:
     return domain.Case(
-        account=domain.account_from(row["case"], row["accepted_at"], row["account"]),
-        decided=domain.Decided(row["child_level"], row["notified_css"], row["marac_on"], tuple(row["about"]))
+        account=domain.account_from(row["case"], row["accepted_at"], orjson.loads(row["account"])),
+        decided=domain.Decided(
+            row["child_level"], row["notified_css"], row["marac_on"], tuple(orjson.loads(row["about"]))
+        )
         if row["decided"]
         else None,
         taken=tuple(domain.Taken(pathway, datetime.fromisoformat(at)) for pathway, at in row["taken"] or ()),
@@ -166,11 +168,11 @@ def _record(row: Row) -> domain.Record:
     involvement = row["involvement"]
     return domain.Record(
         source=row["source"],
-        person=domain.mention_from(row["person"]),
+        person=domain.mention_from(orjson.loads(row["person"])),
         related=tuple(domain.Related(other, kind) for other, kind in row["related"] or ()),
         involvement=None
         if involvement is None
-        else Involvement.model_validate({**involvement, "as_of": row["involvement_as_of"]}),
+        else Involvement.model_validate({**orjson.loads(involvement), "as_of": row["involvement_as_of"]}),
         family=row["family"],
     )
 
@@ -225,7 +227,7 @@ async def save_arrivals(tx: Transaction, arrivals: Sequence[Arrived], *, joined:
         SELECT * FROM unnest(
             CAST(:cases AS text[]), CAST(:revisions AS bigint[]), CAST(:moments AS timestamptz[]),
             CAST(:families AS bigint[]), CAST(:pending AS boolean[]), CAST(:digests AS bytea[]),
-            CAST(:accounts AS jsonb[]), CAST(:accepted AS bytea[])
+            CAST(:accounts AS bytea[]), CAST(:accepted AS bytea[])
         )
         ON CONFLICT ("case") DO UPDATE SET revision = excluded.revision, accepted_at = excluded.accepted_at,
             family = CASE WHEN :joined THEN excluded.family ELSE i.family END, pending = excluded.pending,
@@ -239,7 +241,7 @@ async def save_arrivals(tx: Transaction, arrivals: Sequence[Arrived], *, joined:
         families=[one.standing.case.family for one in arrivals],
         pending=[one.standing.pending for one in arrivals],
         digests=[one.standing.digest for one in arrivals],
-        accounts=[orjson.dumps(account.as_data()).decode() for account in accounts],
+        accounts=[orjson.dumps(account.as_data()) for account in accounts],
         accepted=[one.accepted for one in arrivals],
         joined=joined,
     )
@@ -312,7 +314,7 @@ _LEARN_DECISIONS: Final = """
         INSERT INTO decisions AS d ("case", child_level, notified_css, marac_on, about)
         SELECT * FROM unnest(
             CAST(:cases AS text[]), CAST(:levels AS int[]), CAST(:notified AS boolean[]),
-            CAST(:marac AS date[]), CAST(:about AS jsonb[])
+            CAST(:marac AS date[]), CAST(:about AS bytea[])
         )
         ON CONFLICT ("case") DO UPDATE SET child_level = excluded.child_level,
             notified_css = excluded.notified_css, about = excluded.about,
@@ -347,7 +349,7 @@ async def learn_decisions(tx: Transaction, decided: Mapping[str, domain.Decided]
         levels=[decided[case].child_level for case in cases],
         notified=[decided[case].notified_css for case in cases],
         marac=[decided[case].marac_on for case in cases],
-        about=[orjson.dumps(decided[case].about).decode() for case in cases],
+        about=[orjson.dumps(decided[case].about) for case in cases],
     )
     return {row["case"]: row["family"] for row in rows}
 

@@ -527,6 +527,28 @@ def bearing(key: str) -> dict[str, str]:
     return {"Authorization": f"Bearer {key}"}
 
 
+async def test_characters_that_the_database_cannot_hold_in_text_hold_up_nothing(
+    servers: Servers, worker: Worker
+) -> None:
+    odd = child(id="c\x00", school={"urn": "\x00"}, area="\x00")
+    first, second = accepted("R1", victim("Sian\x00 Hughes"), odd, at=1), accepted("R2", victim(), odd, at=2)
+    await worker.accept(first, second)
+    await worker.decide(case_decided(first, services={"childrens_services": ["c\x00"]}))
+    await worker.answer(case_answered(first))
+    newest = await worker.newest()
+    assert told(newest["R2"].history) == ["R1"]
+    assert [one.child for one in newest["R2"].history.involvement or ()] == ["c\x00"]
+    people = [*RECORDS["people"], {"id": "css-\x00"}, {"id": "css-4", "area": "\x00"}]
+    involvement = [{"child": "css-\x00"}, {"child": "css-2", "open": True, "worker": "\x00"}]
+    document = {**RECORDS, "people": people, "involvement": involvement}
+    async with service_on(servers) as (http, key):
+        answer = (await http.post("/v1/records", json=document, headers=bearing(key))).json()
+    assert (answer["people"], [(bad["list"], bad["index"]) for bad in answer["bad"]]) == (
+        3,
+        [("people", 2), ("involvement", 0)],
+    )
+
+
 async def test_records_are_matched_to_people_and_their_recent_cases_told_again(
     servers: Servers, worker: Worker
 ) -> None:

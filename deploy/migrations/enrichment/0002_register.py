@@ -8,7 +8,8 @@ down_revision = "enrichment_0001"
 STATEMENTS = (
     "CREATE SEQUENCE family_numbers",
     # One row per case. `family` is null while a case is withdrawn or not joined yet; `pending`: its history
-    # could not be looked up; `digest`: of the history last emitted; `accepted`: to emit it again.
+    # could not be looked up; `digest`: of the history last emitted; `accepted`: the event, to emit it again.
+    # What people wrote is kept as JSON in bytes: text and jsonb refuse characters that JSON may hold.
     """
     CREATE TABLE incidents (
         "case" text PRIMARY KEY,
@@ -17,7 +18,7 @@ STATEMENTS = (
         family bigint,
         pending boolean NOT NULL DEFAULT false,
         digest bytea NOT NULL,
-        account jsonb NOT NULL,
+        account bytea NOT NULL,
         accepted bytea NOT NULL
     ) WITH (fillfactor = 90)
     """,
@@ -30,7 +31,7 @@ STATEMENTS = (
         child_level int,
         notified_css boolean NOT NULL,
         marac_on date,
-        about jsonb NOT NULL
+        about bytea NOT NULL
     )
     """,
     'CREATE TABLE answers ("case" text PRIMARY KEY, taken jsonb NOT NULL)',
@@ -39,10 +40,10 @@ STATEMENTS = (
     CREATE TABLE records (
         source text NOT NULL,
         id text NOT NULL,
-        person jsonb NOT NULL,
+        person bytea NOT NULL,
         keys text[] NOT NULL,
         as_of timestamptz NOT NULL,
-        involvement jsonb,
+        involvement bytea,
         involvement_as_of timestamptz,
         family bigint,
         stale boolean NOT NULL DEFAULT true,

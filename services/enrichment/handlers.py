@@ -9,12 +9,13 @@ from typing import Any
 from services.enrichment import domain, records_store, store
 from services.enrichment.progress import AnsweredForHistory, DecidedForHistory
 from services.enrichment.records import Import, relate_only_known
-from services.enrichment.register import Cause, Register, cause_from, cause_of, newest_of
+from services.enrichment.register import Cause, Register, cause_from, cause_of, family_number, newest_of
 from services.enrichment.settings import Settings
 from services.enrichment.store import LookupFailed
 from shared import audit, ledger
-from shared.contracts.base import write_moment
+from shared.contracts.base import write_exact_moment, write_moment
 from shared.contracts.events import IncidentAccepted
+from shared.db import Transaction
 from shared.errors import Refused
 from shared.keys import Caller
 from shared.outbox import EmittingTransaction
@@ -150,3 +151,23 @@ class Handlers:
         """Timer: go on joining imported records to families, until none is left."""
         await store.lock_register(tx)
         await self._register.join_records(tx, cause_from(payload))
+
+    async def list_family(self, tx: Transaction, family: str, caller: Caller) -> list[dict[str, Any]]:
+        """The family's cases in the order accepted, each with ids and levels only. Raises Refused (404)
+        where there are none, or none that the caller may see: the two look alike."""
+        number = family_number(family)
+        picture = await store.load(tx, [] if number is None else [number])
+        cases = sorted((one.case for one in picture.standing.values()), key=lambda case: case.account.place)
+        visible = [case for case in cases if caller.may_see_area(case.account.area)]
+        if not visible:
+            raise Refused(404, "No such family", "It may have been joined to another since.")
+        return [
+            {
+                "case": case.id,
+                "accepted_at": write_exact_moment(case.account.accepted_at),
+                "area": case.account.area,
+                "child_level": None if case.decided is None else case.decided.child_level,
+                "history": "unavailable" if picture.standing[case.id].pending else "complete",
+            }
+            for case in visible
+        ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from typing import Annotated
+from typing import Annotated, Final
 
 from fastapi import APIRouter, Query, Request
 
@@ -12,6 +12,7 @@ from services.enrichment.handlers import Handlers
 from services.enrichment.records import read_records
 from services.enrichment.register import COMPLETE, JOIN_RECORDS, REJOIN
 from services.enrichment.settings import Settings
+from shared.contracts.records import Records
 from shared.contracts.topics import DECIDED, INCIDENTS, OUTCOMES, Topic
 from shared.errors import Refused
 from shared.keys import must_be
@@ -19,6 +20,8 @@ from shared.runtime import Runtime
 from shared.stage import Handler
 from shared.timers import TimerHandler
 from shared.web import JsonResponse, parse_json, read_body, trace_of
+
+_RECORDS: Final = Records.model_json_schema(mode="validation")
 
 
 def topics(handlers: Handlers) -> Mapping[Topic, Handler]:
@@ -43,7 +46,13 @@ def routes(runtime: Runtime, handlers: Handlers, settings: Settings) -> APIRoute
     """Route -> function."""
     router = APIRouter(tags=["enrichment"])
 
-    @router.post("/v1/records", summary="What a council's children's services know of people and families")
+    @router.post(
+        "/v1/records",
+        summary="What a council's children's services know of people and families",
+        openapi_extra={
+            "requestBody": {"required": True, "content": {"application/json": {"schema": _RECORDS}}}
+        },
+    )
     async def import_records(
         request: Request,
         empty: Annotated[str | None, Query(description="`yes`: a whole import may forget everybody")] = None,
@@ -61,5 +70,12 @@ def routes(runtime: Runtime, handlers: Handlers, settings: Settings) -> APIRoute
                 tx, found, caller=caller, trace=trace_of(request), empty=empty == "yes"
             )
         return JsonResponse(answer)
+
+    @router.get("/v1/families/{family}", summary="The cases of a family that the caller's areas take in")
+    async def get_family(request: Request, family: str) -> JsonResponse:
+        caller = must_be(await runtime.keys.caller(request.headers.get("authorization")), "person", "ops")
+        async with runtime.database.transaction() as tx:
+            cases = await handlers.list_family(tx, family, caller)
+        return JsonResponse({"family": family, "cases": cases})
 
     return router

@@ -3,6 +3,7 @@ handler under the register's lock."""
 
 from __future__ import annotations
 
+import re
 from collections import deque
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -87,6 +88,12 @@ def newest_of(events: Iterable[Event[IncidentAccepted]]) -> dict[str, Arrival]:
 def family_name(number: int | None) -> str | None:
     """A family's id: `F-00001234`."""
     return None if number is None else f"F-{number:08d}"
+
+
+def family_number(name: str) -> int | None:
+    """The number in a family's id; None where it is no such id."""
+    found = re.fullmatch(r"F-(\d{8,18})", name)
+    return None if found is None else int(found[1])
 
 
 class Register:

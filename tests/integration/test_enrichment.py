@@ -674,6 +674,24 @@ async def test_a_council_sends_its_own_records_only(servers: Servers, worker: Wo
         assert (unreadable.status_code, unreadable.json()["at"]) == (422, "/as_of")
 
 
+async def test_a_person_sees_a_familys_cases_of_their_own_areas_only(servers: Servers, worker: Worker) -> None:
+    first = accepted("R1", victim(), at=1, area="northbury")
+    await worker.accept(first, accepted("R2", victim(), at=2, area="southmere"))
+    await worker.decide(case_decided(first, level=3))
+    family = (await worker.newest())["R1"].family
+    owner = Database(servers.database, "enrichment", as_owner=True)
+    async with owner.transaction() as tx:
+        _, here = await keys.create(tx, role="person", person="p1", agency="police", areas=("northbury",))
+        _, nowhere = await keys.create(tx, role="person", person="p2", agency="police")
+    await owner.close()
+    async with service_on(servers) as (http, council):
+        seen = await http.get(f"/v1/families/{family}", headers=bearing(here))
+        assert [(one["case"], one["child_level"]) for one in seen.json()["cases"]] == [("northshire/R1", 3)]
+        assert (await http.get(f"/v1/families/{family}", headers=bearing(nowhere))).status_code == 404
+        assert (await http.get("/v1/families/none", headers=bearing(here))).status_code == 404
+        assert (await http.get(f"/v1/families/{family}", headers=bearing(council))).status_code == 403
+
+
 async def test_an_import_larger_than_a_slice_goes_on_by_timer(servers: Servers, worker: Worker) -> None:
     bodies = [accepted(f"R{i}", victim(f"Ann Person{i:04}"), at=i) for i in range(7)]
     await worker.accept(*bodies)

@@ -24,11 +24,6 @@ from shared.errors import BadSettings
 app = typer.Typer(no_args_is_help=True)
 
 
-@app.callback()
-def triage() -> None:
-    """Decide incidents."""
-
-
 def _moment(said: str | None) -> datetime | None:
     if said is None:
         return None

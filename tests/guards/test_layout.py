@@ -13,7 +13,14 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 SERVICES = ("intake", "enrichment", "triage", "delivery", "console")
 SAME_FILES = ("__init__.py", "main.py", "settings.py", "inbound.py", "handlers.py", "store.py")
-PURE_SHARED = {"shared.vocabulary", "shared.contracts", "shared.privacy", "shared.errors", "shared.areas", "shared.canonical"}
+PURE_SHARED = {
+    "shared.vocabulary",
+    "shared.contracts",
+    "shared.privacy",
+    "shared.errors",
+    "shared.areas",
+    "shared.canonical",
+}
 # What reaches outside: a domain module may import none of it, however deep the name.
 IO_MODULES = {
     "aiohttp", "aiokafka", "asyncio", "asyncpg", "fastapi", "http", "httpx", "logging", "multiprocessing", "os",

@@ -97,13 +97,17 @@ async def test_events_come_in_order_once_and_with_the_ledger(servers: Servers) -
 
 async def test_state_and_event_are_written_together_or_not_at_all(servers: Servers) -> None:
     async with outbox_of(servers, "intake") as sender:
-        with pytest.raises(Rejected):
+
+        async def fail_after_storing() -> None:
             async with sender.transaction() as tx:
                 tx.emit(INCIDENTS, "northshire/never", accepted("never"), started=NOON)
                 await tx.store_emissions()
                 raise Rejected("the handler failed after storing")
-        async with sender.database.transaction() as tx:
-            assert await tx.value("SELECT count(*) FROM outbox WHERE \"case\" = 'northshire/never'") == 0
+
+        with pytest.raises(Rejected):
+            await fail_after_storing()
+        async with sender.database.transaction() as reading:
+            assert await reading.value("SELECT count(*) FROM outbox WHERE \"case\" = 'northshire/never'") == 0
 
 
 async def test_one_failing_event_is_dead_lettered_and_its_neighbours_go_on(servers: Servers) -> None:
@@ -174,8 +178,8 @@ async def test_what_a_dead_process_left_in_the_outbox_is_sent_by_another_copy(se
         async with stage_running(servers, outbox, {INCIDENTS: handle}):
             await until(lambda: "northshire/left" in seen, "the event left behind")
         relay.cancel()
-        async with copy.database.transaction() as tx:
-            row = await tx.row("SELECT * FROM outbox WHERE \"case\" = 'northshire/left'")
+        async with copy.database.transaction() as reading:
+            row = await reading.row("SELECT * FROM outbox WHERE \"case\" = 'northshire/left'")
     assert row is not None
     assert row["sent_at"] is not None
     assert row["partition"] == partition_of("northshire/left", servers.partitions)

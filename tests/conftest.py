@@ -12,6 +12,19 @@ import pytest
 from deploy.local import LocalRuntime, LocalSettings, Parts
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--fail-on-skip", action="store_true", help="a skipped test fails the run (CI)")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """In CI everything that tests need is installed: a skip there is a test that nobody runs."""
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    skipped = reporter.stats.get("skipped", []) if reporter else []
+    if session.config.getoption("--fail-on-skip") and skipped and exitstatus == 0:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
 @pytest.fixture(scope="session")
 def runtime() -> Iterator[Parts]:
     """Real Kafka and real PostgreSQL, started when the first test asks and stopped after the last, on

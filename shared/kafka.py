@@ -158,7 +158,9 @@ async def _stop_quietly(client: Any) -> None:
             await (client.close() if isinstance(client, AIOKafkaAdminClient) else client.stop())
 
 
-def consumer(bootstrap: str, group: str, *, client_id: str, fetch_wait_ms: int) -> AIOKafkaConsumer:
+def consumer(
+    bootstrap: str, group: str, *, client_id: str, fetch_wait_ms: int, fetch_min_bytes: int = 1
+) -> AIOKafkaConsumer:
     """A consumer that commits by hand and starts at the beginning; not yet started or subscribed."""
     return AIOKafkaConsumer(
         bootstrap_servers=bootstrap,
@@ -167,6 +169,7 @@ def consumer(bootstrap: str, group: str, *, client_id: str, fetch_wait_ms: int) 
         enable_auto_commit=False,
         auto_offset_reset="earliest",
         fetch_max_wait_ms=fetch_wait_ms,
+        fetch_min_bytes=fetch_min_bytes,
         max_partition_fetch_bytes=MAX_MESSAGE_BYTES,
         session_timeout_ms=15_000,
         heartbeat_interval_ms=3_000,

@@ -34,7 +34,7 @@ class Runtime:
         self.producer = Producer(settings.kafka, f"waymark-{service}", settings.partitions)
         self.outbox = Outbox(self.database, self.producer, lease_s=settings.lease_s)
         self.keys = KeyRing(self.database)
-        self.stage: Stage | None = None
+        self._stages: list[Stage] = []
         self._work: list[Callable[[], Awaitable[None]]] = [self.outbox.relay]
         self._closing: list[Callable[[], Awaitable[None]]] = []
 
@@ -44,13 +44,17 @@ class Runtime:
         *,
         after_commit: Callable[[], None] | None = None,
         decoders: Mapping[Topic, TypeAdapter[Any]] | None = None,
+        patient: bool = False,
     ) -> None:
         """Read the topics of `handlers`, each with its function.
+
+        `patient`: nobody waits for this work, so it is done in larger batches, a few times a second. A
+        service that has both urgent and patient topics calls this once for each.
 
         `decoders`: narrower models of the events of some topics, where a service needs little of them.
         """
         settings = self.settings
-        self.stage = Stage(
+        stage = Stage(
             self.service,
             self.outbox,
             settings.kafka,
@@ -58,11 +62,14 @@ class Runtime:
             batch_events=settings.batch_events,
             bulk_slice=settings.bulk_slice,
             fetch_wait_ms=settings.fetch_wait_ms,
+            patient=patient,
+            group=f"{self.service}.patient" if patient and self._stages else None,
             stuck_after_s=settings.stuck_after_s,
             after_commit=after_commit,
             decoders=decoders,
         )
-        self._work.append(self.stage.run)
+        self._stages.append(stage)
+        self._work.append(stage.run)
 
     def keep_time(self, handlers: Mapping[str, TimerHandler]) -> None:
         """Fire timers, each with its function."""
@@ -120,8 +127,8 @@ class Runtime:
             "database": "up" if database else "down",
             "broker": "up" if self.producer.available else "degraded",
         }
-        if self.stage is not None:
-            parts["consumer"] = "up" if self.stage.running else "degraded"
+        if self._stages:
+            parts["consumer"] = "up" if all(stage.running for stage in self._stages) else "degraded"
         for part, word in parts.items():
             telemetry.DEGRADED.labels(self.service, part).set(word != "up")
         return parts

@@ -36,7 +36,7 @@ def create_app(settings: Settings) -> FastAPI:
     watch = Watch(settings, runtime.health)
     access = Access(settings, runtime.keys, runtime.database)
     pages = Pages()
-    runtime.consume(inbound.topics(handlers), after_commit=handlers.committed, decoders=DECODERS)
+    runtime.consume(inbound.topics(handlers), after_commit=handlers.committed, decoders=DECODERS, patient=True)
     runtime.keep_running(watch.run)
     runtime.keep_running(lambda: _keep_pace(handlers, runtime.database))
     runtime.at_the_end(watch.close)

@@ -25,12 +25,13 @@ _RECORDS: Final = Records.model_json_schema(mode="validation")
 
 
 def topics(handlers: Handlers) -> Mapping[Topic, Handler]:
-    """Topic -> function. What is learnt comes first, so that incidents beside it are told it at once."""
-    return {
-        DECIDED: handlers.learn_decisions,
-        OUTCOMES: handlers.learn_outcomes,
-        INCIDENTS: handlers.join_incidents,
-    }
+    """Topic -> function, for what somebody waits for."""
+    return {INCIDENTS: handlers.join_incidents}
+
+
+def answers(handlers: Handlers) -> Mapping[Topic, Handler]:
+    """Topic -> function, for what comes back and becomes history."""
+    return {DECIDED: handlers.learn_decisions, OUTCOMES: handlers.learn_outcomes}
 
 
 def timers(handlers: Handlers) -> Mapping[str, TimerHandler]:

@@ -17,8 +17,11 @@ def create_app(settings: Settings) -> FastAPI:
     """The service's app; it starts when it is served."""
     runtime = Runtime("enrichment", settings)
     handlers = Handlers(settings)
+    runtime.consume(inbound.topics(handlers))
     runtime.consume(
-        inbound.topics(handlers), decoders={DECIDED: DECIDED_FOR_HISTORY, OUTCOMES: ANSWERED_FOR_HISTORY}
+        inbound.answers(handlers),
+        decoders={DECIDED: DECIDED_FOR_HISTORY, OUTCOMES: ANSWERED_FOR_HISTORY},
+        patient=True,
     )
     runtime.keep_time(inbound.timers(handlers))
     app = application(

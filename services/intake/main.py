@@ -40,6 +40,7 @@ def create_app(settings: Settings) -> FastAPI:
         {DECIDED: handlers.note_decisions, OUTCOMES: handlers.note_outcomes},
         after_commit=bell.ring,
         decoders={DECIDED: DECIDED_FOR_POLICE},
+        patient=True,
     )
     app = application(
         "intake",

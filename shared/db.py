@@ -12,11 +12,11 @@ import asyncpg
 import orjson
 from sqlalchemy import RowMapping, TextClause, make_url, text
 from sqlalchemy.engine import URL
-from sqlalchemy.exc import DBAPIError, InterfaceError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from shared.errors import Retryable
+from shared.errors import BadSettings, Retryable
 
 Row = RowMapping
 
@@ -32,8 +32,28 @@ def role_of(service: str) -> str:
 
 
 def address(database: str) -> URL:
-    """`database` (postgresql://...) for SQLAlchemy's asyncpg dialect."""
-    return make_url(database).set(drivername="postgresql+asyncpg")
+    """`database` (postgresql://...) for SQLAlchemy's asyncpg dialect. Raises BadSettings where it is none.
+
+    `sslmode`, as libpq calls it, is `ssl` to asyncpg, with the same values.
+    """
+    try:
+        url = make_url(database)
+    except (ArgumentError, ValueError):
+        url = None
+    if url is None or url.get_backend_name() not in ("postgresql", "postgres"):
+        raise BadSettings(
+            "The database's address (WAYMARK_DATABASE) cannot be read: it is"
+            " postgresql://USER:PASSWORD@HOST:PORT/DATABASE, special characters in the password"
+            " percent-encoded."
+        )
+    query = {"ssl" if name == "sslmode" else name: value for name, value in url.query.items()}
+    return url.set(drivername="postgresql+asyncpg", query=query)
+
+
+def without_password(database: str) -> str:
+    """The address as it may be shown."""
+    url = make_url(database)
+    return database if url.password is None else url.render_as_string(hide_password=True)
 
 
 @contextmanager
@@ -48,11 +68,24 @@ def verdicts() -> Iterator[None]:
         lost = error.connection_invalidated or isinstance(error, InterfaceError)
         if lost or state.startswith(_PASSING_CLASSES) or state in _PASSING_STATES:
             raise Retryable(f"the database did not take it ({state or type(error).__name__})") from error
+        if error.statement is None and (why := _refusal(state)):
+            raise Retryable(f"the database refused the connection ({state}): {why}") from error
         raise
     except SQLAlchemyError as error:
         if "connection" in str(error).lower():
             raise Retryable("the database connection was lost") from error
         raise
+
+
+def _refusal(state: str) -> str | None:
+    """Why a connection was refused; None for anything else. It passes when a person has seen to it."""
+    if state.startswith("28"):
+        return "the user or the password is wrong"
+    if state == "3D000":
+        return "there is no database of this name"
+    if state in ("22023", "42501"):
+        return "the service's role is not there yet, or not granted to this login (`waymark migrate`)"
+    return None
 
 
 @lru_cache(maxsize=1024)

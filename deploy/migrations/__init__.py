@@ -33,7 +33,8 @@ async def migrate(database: str, services: tuple[str, ...] = SERVICES) -> None:
         if str(getattr(error.orig, "sqlstate", "")) == "42501":
             raise BadSettings(
                 "The database login may not make roles and schemas: run `waymark migrate` once with one that "
-                "may (CREATEROLE, and CREATE on the database), then start the services."
+                "may (CREATEROLE, and CREATE on the database). The services can then use this login, once it "
+                f"has been granted the roles that were made: {', '.join(map(role_of, services))}."
             ) from error
         raise
     finally:
@@ -55,9 +56,13 @@ def _make_roles(connection: Connection, services: tuple[str, ...]) -> None:
     )
     for service in services:
         role = role_of(service)
-        known = connection.execute(text("SELECT 1 FROM pg_roles WHERE rolname = :role"), {"role": role})
-        if known.first() is None:
+        member = connection.execute(
+            text("SELECT pg_has_role(rolname, 'MEMBER') FROM pg_roles WHERE rolname = :role"), {"role": role}
+        ).scalar_one_or_none()
+        if member is None:
             connection.execute(text(f"CREATE ROLE {role} NOLOGIN"))
+        if not member:
+            # From version 16 on, whoever makes a role is a member that may not yet act as it.
             connection.execute(text(f"GRANT {role} TO CURRENT_USER"))
         connection.execute(text(f"CREATE SCHEMA IF NOT EXISTS {service} AUTHORIZATION {role}"))
         connection.execute(text(f"GRANT USAGE ON SCHEMA access TO {role}"))

@@ -108,28 +108,35 @@ class Watch:
     async def _lag(self) -> dict[str, dict[str, int]] | None:
         """Events that each service has still to read, per Kafka topic."""
         readers = {service: _topics_of(service) for service in SERVICES}
-        readers = {service: topics for service, topics in readers.items() if topics}
+        groups = [group for service in readers for group in _groups_of(service)]
         try:
             async with asyncio.timeout(_ANSWERS_WITHIN_S):
                 ends, *committed = await asyncio.gather(
                     end_offsets(self._settings.kafka, TOPICS),
-                    *(group_offsets(self._settings.kafka, service) for service in readers),
+                    *(group_offsets(self._settings.kafka, group) for group in groups),
                 )
         except (Retryable, TimeoutError) as error:
             _log.warning("watch.no_offsets", error=type(error).__name__)
             return None
-        lag: dict[str, dict[str, int]] = {}
-        for (service, topics), done in zip(readers.items(), committed, strict=True):
-            lag[service] = {
+        done = dict(zip(groups, committed, strict=True))
+        return {
+            service: {
                 lane: sum(
-                    max(0, end - done.get((name, partition), 0))
-                    for (name, partition), end in ends.items()
-                    if name == lane
+                    max(0, end - max(done[group].get(place, 0) for group in _groups_of(service)))
+                    for place, end in ends.items()
+                    if place[0] == lane
                 )
                 for topic in topics
                 for lane in topic.lanes
             }
-        return lag
+            for service, topics in readers.items()
+            if topics
+        }
+
+
+def _groups_of(service: str) -> tuple[str, str]:
+    """The consumer groups of a service: what it hurries with, and what nobody waits for."""
+    return service, f"{service}.patient"
 
 
 def _topics_of(service: str) -> list[Topic]:

@@ -17,6 +17,10 @@ def _as_secret(said: object) -> object:
 class Settings(ServiceSettings):
     """Settings of the console, from `WAYMARK_...`."""
 
+    # Nobody waits for the console's reading: what gathers is taken in large batches, which cost far less.
+    batch_events: int = Field(1000, ge=1, le=5000, description="events in one transaction")
+    bulk_slice: int = Field(1000, ge=1, le=5000, description="bulk events taken when nothing live waits")
+
     session_secret: Annotated[Secret, BeforeValidator(_as_secret)] = Field(
         min_length=32,
         description="signs the console's session cookies, the same for every copy; 32 characters or more",

@@ -203,9 +203,12 @@ def sum_up(book: RuleBook, of_case: Sequence[Rule], of_children: Sequence[Sequen
                 own_css = rule.css_response
             if rule.victim_level > victim:
                 victim = rule.victim_level
-            services.update(rule.routes)
-            handling.update(rule.handling)
-            consider.update(rule.consider)
+            if rule.routes:
+                services.update(rule.routes)
+            if rule.handling:
+                handling.update(rule.handling)
+            if rule.consider:
+                consider.update(rule.consider)
             own_step = own_step or rule.step_up
         if own_step == "child_level":
             own_level = min(own_level + 1, TOP_LEVEL)

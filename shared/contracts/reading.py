@@ -51,13 +51,15 @@ def read_incident(raw: object, *, now: datetime | None = None) -> Reading:
         incident = _validate(data, faults)
     incident = _check_sense(incident, data, faults, now)
     faults.sort(key=lambda fault: fault.at)
-    incident = incident.model_copy(update={"faults": faults or None})
+    if faults:
+        incident = incident.model_copy(update={"faults": faults})
     return Reading(incident, faults, list(_gaps(incident)))
 
 
 def _drop_placeholders(data: dict[str, Any]) -> None:
     """Words that stand for `unknown` in closed lists are unknown, not faults."""
-    for child in data.get("children") or ():
+    children = data.get("children")
+    for child in children if isinstance(children, list) else ():
         if isinstance(child, dict) and _is_placeholder(child.get("presence")):
             child["presence"] = None
     risk = data.get("risk")
@@ -86,7 +88,12 @@ def _validate(data: dict[str, Any], faults: list[Fault]) -> Incident:
             trouble = error.errors(include_url=False, include_context=False)
         removed_from: list[list[Any]] = []
         for one in trouble:
-            _take_out(data, one["loc"], one["type"] == "missing", one["msg"], faults, positions, removed_from)
+            # Null where a part cannot be unknown (an entry's id) is as good as missing: without taking the
+            # entry out the loop would never end.
+            where = one["loc"]
+            null = one["input"] is None and len(where) > 1 and isinstance(where[-1], str)
+            missing = one["type"] == "missing" or null
+            _take_out(data, where, missing, one["msg"], faults, positions, removed_from)
         for entries in removed_from:
             kept = [i for i, entry in enumerate(entries) if entry is not _REMOVED]
             before = positions.get(id(entries)) or list(range(len(entries)))
@@ -170,30 +177,30 @@ def _check_sense(
             )
         )
     on = incident.occurred_at.date()
-    if incident.adults:
-        update["adults"] = [
-            _without_impossible_birth(adult, f"/adults/{i}", faults, latest=on)
-            for i, adult in enumerate(incident.adults)
+    for field, people, latest in (
+        ("adults", incident.adults, on),
+        ("children", incident.children, on + UNBORN_WITHIN),
+    ):
+        possible = [
+            _without_impossible_birth(person, f"/{field}/{i}", faults, latest=latest)
+            for i, person in enumerate(people or ())
         ]
-    if incident.children:
-        update["children"] = [
-            _without_impossible_birth(child, f"/children/{i}", faults, latest=on + UNBORN_WITHIN)
-            for i, child in enumerate(incident.children)
-        ]
+        if any(after is not before for after, before in zip(possible, people or (), strict=True)):
+            update[field] = possible
     known = {person.id for person in (*(incident.adults or ()), *(incident.children or ()))}
-    if incident.relationships:
-        kept = []
-        for i, relationship in enumerate(incident.relationships):
-            if relationship.from_ in known and relationship.to in known:
-                kept.append(relationship)
-            else:
-                faults.append(
-                    Fault(
-                        at=f"/relationships/{i}",
-                        said=f"{relationship.from_} -> {relationship.to}",
-                        because="names a person who is not in the incident: kept as written, left aside",
-                    )
+    kept = []
+    for i, relationship in enumerate(incident.relationships or ()):
+        if relationship.from_ in known and relationship.to in known:
+            kept.append(relationship)
+        else:
+            faults.append(
+                Fault(
+                    at=f"/relationships/{i}",
+                    said=f"{relationship.from_} -> {relationship.to}",
+                    because="names a person who is not in the incident: kept as written, left aside",
                 )
+            )
+    if len(kept) < len(incident.relationships or ()):
         update["relationships"] = kept
     return incident.model_copy(update=update) if update else incident
 

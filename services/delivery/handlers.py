@@ -11,14 +11,13 @@ from services.delivery import store
 from services.delivery.decided import CaseDecidedRead
 from services.delivery.domain import answers
 from services.delivery.domain.case import OWNER, CaseRecord, Decided, Delivery, Route
-from services.delivery.domain.notification import Composed, compose, view_of_document
+from services.delivery.domain.notification import Composed, compose
 from services.delivery.domain.recipients import Directory, Recipient
 from services.delivery.domain.versions import Change, Wanted, change_for, merged, with_those_told
-from services.delivery.outgoing import Office, Outgoing
+from services.delivery.outgoing import Office, Outgoing, digest_of
 from services.delivery.recorder import HELD, tell
 from shared import audit, ledger, telemetry
 from shared.areas import Areas
-from shared.canonical import digest
 from shared.outbox import EmittingTransaction
 from shared.stage import Event
 
@@ -99,7 +98,7 @@ class Decisions:
             return Wanted(
                 recipient=recipient,
                 route=route,
-                view=digest(view_of_document(one.document)),
+                view=digest_of(one.document),
                 due=self._due(decided, route),
                 routed=routed,
             )

@@ -7,21 +7,29 @@ it has committed, and readers who wait for their inbox are woken.
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
+from typing import Any
 
 import orjson
 
 from services.delivery import store
 from services.delivery.dispatch import Dispatcher
 from services.delivery.domain.case import Delivery, delivery_id
-from services.delivery.domain.notification import Composed, completed
+from services.delivery.domain.notification import Composed, completed, view_of_document
 from services.delivery.domain.recipients import Recipient
 from services.delivery.store import Content, Leased
 from shared import cursors
 from shared import vocabulary as v
 from shared.outbox import EmittingTransaction
+
+
+def digest_of(document: Mapping[str, Any]) -> str:
+    """The digest of what a composed notification shows. Only ever compared with one made here."""
+    view = orjson.dumps(view_of_document(document), option=orjson.OPT_SORT_KEYS)
+    return hashlib.sha256(view).hexdigest()
 
 
 class Inboxes:

@@ -15,15 +15,14 @@ from services.delivery import store
 from services.delivery.dispatch import Dispatcher
 from services.delivery.domain import answers
 from services.delivery.domain.case import CaseRecord, Delivery, Route, delivery_id
-from services.delivery.domain.notification import for_stand_in, view_of_document
+from services.delivery.domain.notification import for_stand_in
 from services.delivery.domain.recipients import Directory, Recipient
 from services.delivery.domain.versions import AT_ONCE
 from services.delivery.handlers import Decisions
 from services.delivery.outbound import RecipientTopics
-from services.delivery.outgoing import Office, Outgoing
+from services.delivery.outgoing import Office, Outgoing, digest_of
 from services.delivery.recorder import HELD, tell
 from shared import audit, ledger, telemetry
-from shared.canonical import digest
 from shared.errors import Retryable
 from shared.outbox import EmittingTransaction, Outbox
 
@@ -178,7 +177,7 @@ class Rounds:
             version=delivery.version,
             revision=delivery.revision,
             due=ledger.now() + AT_ONCE,
-            view=digest(view_of_document(composed.document)),
+            view=digest_of(composed.document),
             began=case.ledger[-1].to,
             lane="live",
             trace=delivery.trace,

@@ -106,8 +106,11 @@ def group_of(table: Mapping[str, str]) -> dict[str, str]:
     return {path: group for group, paths in table.items() for path in paths.split()}
 
 
-Plan = dict[str, "bool | Plan"]
-"""Per field as named on the wire: shown whole, withheld, or looked into."""
+Whole = frozenset[str]
+"""A thing of plain fields that is shown whole: the fields that it may have."""
+
+Plan = dict[str, "bool | Plan | Whole"]
+"""Per field as named on the wire: shown, withheld, looked into, or looked into and shown whole."""
 
 Allowed = Callable[[str, About], bool]
 
@@ -127,7 +130,10 @@ def plan_for(model: type[Contract], allowed: Allowed, prefix: str = "") -> Plan:
             plan[wire] = False
         elif inner is not None:
             deeper = plan_for(inner, allowed, f"{path}.")
-            plan[wire] = deeper if any_shown(deeper) else False
+            if all(shown is True for shown in deeper.values()):
+                plan[wire] = frozenset(deeper)
+            else:
+                plan[wire] = deeper if any_shown(deeper) else False
         else:
             plan[wire] = allowed(path, classed)
     return plan
@@ -135,7 +141,10 @@ def plan_for(model: type[Contract], allowed: Allowed, prefix: str = "") -> Plan:
 
 def any_shown(plan: Plan) -> bool:
     """Whether the plan shows anything at all."""
-    return any(shown is True or (isinstance(shown, dict) and any_shown(shown)) for shown in plan.values())
+    return any(
+        shown is True or isinstance(shown, frozenset) or (isinstance(shown, dict) and any_shown(shown))
+        for shown in plan.values()
+    )
 
 
 def contract_in(annotation: Any) -> type[Contract] | None:

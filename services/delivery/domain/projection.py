@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from services.delivery.domain.fields import Plan
+from services.delivery.domain.fields import Plan, Whole
 from services.delivery.domain.profiles import Profile, Subject, View, view_of
 
 Data = dict[str, Any]
@@ -71,7 +71,7 @@ def show(
 
 
 def _through(data: Mapping[str, Any], plan: Plan, path: str, withheld: Withheld) -> Data:
-    """`data` with only what the plan shows."""
+    """`data` with only what the plan shows; every object in it is a copy."""
     shown: Data = {}
     for key, value in data.items():
         if value is None:
@@ -79,19 +79,25 @@ def _through(data: Mapping[str, Any], plan: Plan, path: str, withheld: Withheld)
         rule = plan.get(key, False)
         if rule is True:
             shown[key] = value
-        elif rule is False:
+        elif rule is False or not isinstance(value, dict | list):
             withheld.note(f"{path}{key}")
         elif isinstance(value, list):
             shown[key] = [
-                _through(entry, rule, f"{path}{key}.", withheld) for entry in value if isinstance(entry, dict)
+                _inside(entry, rule, path, key, withheld) for entry in value if isinstance(entry, dict)
             ]
-        elif isinstance(value, dict):
-            inner = _through(value, rule, f"{path}{key}.", withheld)
+        else:
+            inner = _inside(value, rule, path, key, withheld)
             if inner:
                 shown[key] = inner
-        else:
-            withheld.note(f"{path}{key}")
     return shown
+
+
+def _inside(data: Data, rule: Plan | Whole, path: str, key: str, withheld: Withheld) -> Data:
+    if isinstance(rule, dict):
+        return _through(data, rule, f"{path}{key}.", withheld)
+    if data.keys() <= rule:
+        return data.copy()
+    return _through(data, dict.fromkeys(rule, True), f"{path}{key}.", withheld)
 
 
 def _subject(adult: Mapping[str, Any]) -> Subject:

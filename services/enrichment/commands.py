@@ -25,7 +25,11 @@ def send_records(
 
     Example: waymark records northbury-css.json --url http://127.0.0.1:8082 --key wmk_...
     """
-    status, answer = asyncio.run(_post(url, key, file.read_bytes(), empty=empty))
+    try:
+        status, answer = asyncio.run(_post(url, key, file.read_bytes(), empty=empty))
+    except aiohttp.ClientError:
+        typer.echo(f"Enrichment does not answer at {url}.", err=True)
+        raise typer.Exit(1) from None
     if as_json:
         typer.echo(orjson.dumps(answer).decode())
     elif status == 200:

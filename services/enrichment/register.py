@@ -3,6 +3,7 @@ handler under the register's lock."""
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections import deque
 from collections.abc import Collection, Iterable, Mapping
@@ -35,6 +36,8 @@ Why = Literal["accepted", "amended", "withdrawn"]
 _ACCEPTED: Final = TypeAdapter(Envelope[IncidentAccepted])
 _NUMBERS_AT_ONCE: Final = 100
 """Numbers for new families are drawn ahead; those that are not used leave gaps, which mean nothing."""
+
+_TOLD_AT_ONCE: Final = 20
 
 _UNDECIDED: Final = 4
 """Where nobody has decided yet a case may be as urgent as any."""
@@ -232,6 +235,8 @@ class Register:
             for case in cases:
                 settled.histories[case.id] = domain.history_of(family, case)
                 settled.families[case.id] = family
+                if len(settled.histories) % _TOLD_AT_ONCE == 0:
+                    await asyncio.sleep(0)  # a large family must not hold up the consumer's heartbeats
         for family in families:
             for case in family.cases:
                 if case.family != family.number:

@@ -10,16 +10,20 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import asyncpg
 import httpx
 import orjson
 import pytest
+import uvicorn
 from opentelemetry.trace import SpanKind
 from pydantic import TypeAdapter
+from typer.testing import CliRunner
 
 from services.enrichment import domain, inbound
+from services.enrichment.commands import app
 from services.enrichment.handlers import Handlers
 from services.enrichment.main import create_app
 from services.enrichment.progress import ANSWERED_FOR_HISTORY, DECIDED_FOR_HISTORY
@@ -515,10 +519,10 @@ async def service_on(servers: Servers, **changes: Any) -> AsyncIterator[tuple[ht
     async with owner.transaction() as tx:
         _, key = await keys.create(tx, role="council", source="northbury-css")
     await owner.close()
-    app = create_app(settings)
+    service = create_app(settings)
     async with (
-        app.router.lifespan_context(app),
-        httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://enrichment") as http,
+        service.router.lifespan_context(service),
+        httpx.AsyncClient(transport=httpx.ASGITransport(app=service), base_url="http://enrichment") as http,
     ):
         yield http, key
 
@@ -672,6 +676,28 @@ async def test_a_council_sends_its_own_records_only(servers: Servers, worker: Wo
         assert (await http.post("/v1/records", content=b"{", headers=bearing(key))).status_code == 400
         unreadable = await http.post("/v1/records", json={"source": "northbury-css"}, headers=bearing(key))
         assert (unreadable.status_code, unreadable.json()["at"]) == (422, "/as_of")
+
+
+async def test_the_command_sends_a_file_of_records(servers: Servers, worker: Worker, tmp_path: Path) -> None:
+    file = tmp_path / "records.json"
+    file.write_bytes(orjson.dumps({**RECORDS, "involvement": [{"child": "css-99"}]}))
+    async with service_on(servers) as (http, key):
+        server = uvicorn.Server(uvicorn.Config(http._transport.app, port=0, lifespan="off", log_level="error"))  # type: ignore[attr-defined]
+        serving = asyncio.create_task(server.serve())
+        while not server.started:
+            await asyncio.sleep(0.01)
+        url = f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+        arguments = [str(file), "--url", url, "--key", key, "--json"]
+        ran = await asyncio.to_thread(CliRunner().invoke, app, arguments)
+        refused = await asyncio.to_thread(CliRunner().invoke, app, [*arguments[:-2], "wmk_none"])
+        server.should_exit = True
+        await serving
+    away = await asyncio.to_thread(CliRunner().invoke, app, arguments)
+    assert (away.exit_code, "does not answer" in away.output) == (1, True)
+    assert ran.exit_code == 1, ran.output
+    assert orjson.loads(ran.stdout)["people"] == 2
+    assert [bad["list"] for bad in orjson.loads(ran.stdout)["bad"]] == ["involvement"]
+    assert (refused.exit_code, "Unknown key" in refused.output) == (1, True)
 
 
 async def test_a_person_sees_a_familys_cases_of_their_own_areas_only(servers: Servers, worker: Worker) -> None:

@@ -13,7 +13,37 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from services.enrichment.domain.accounts import Case, Place, Record
-from services.enrichment.domain.people import Groups, identify
+from services.enrichment.domain.people import Groups, Mention, identify
+
+Couple = frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Cast:
+    """Who was in an incident, as persons. `pairs`: victim and perpetrator, each with each; `at_home`: those
+    whose household it concerns; `couples`: pairs whichever way round; `told_apart`: those with a key."""
+
+    people: tuple[tuple[Mention, str], ...]
+    pairs: tuple[tuple[str | None, str | None], ...]
+    children: tuple[str, ...]
+    at_home: frozenset[str]
+    suspected: frozenset[str]
+    couples: frozenset[Couple]
+    told_apart: frozenset[str]
+
+
+def _cast(case: Case, persons: Sequence[str]) -> Cast:
+    people = tuple(zip(case.account.people, persons, strict=True))
+    pairs = tuple(case.pairs(persons))
+    return Cast(
+        people=people,
+        pairs=pairs,
+        children=tuple(dict.fromkeys(person for one, person in people if one.child)),
+        at_home=frozenset(person for one, person in people if one.binds and not one.only_suspected),
+        suspected=frozenset(person for one, person in people if one.only_suspected),
+        couples=frozenset(frozenset((a, b)) for a, b in pairs if a is not None and b is not None),
+        told_apart=frozenset(person for one, person in people if one.keys),
+    )
 
 
 @dataclass(slots=True)
@@ -27,11 +57,21 @@ class Family:
     records: list[Record] = field(default_factory=list)
     before: set[int] = field(default_factory=set)
     number: int = 0
-    _persons: dict[str, tuple[str, ...]] | None = None
+    _persons: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    _casts: dict[str, Cast] = field(default_factory=dict)
 
-    def persons(self, holder: str) -> tuple[str, ...]:
-        """The person behind each mention of a case (by its id) or a record (by its holder)."""
-        if self._persons is None:
+    def cast(self, case: Case) -> Cast:
+        """Who was in one of the family's incidents."""
+        if case.id not in self._casts:
+            self._casts[case.id] = _cast(case, self._persons_of(case.id))
+        return self._casts[case.id]
+
+    def person(self, record: Record) -> str:
+        """The person that one of the family's records is of."""
+        return self._persons_of(record.holder)[0]
+
+    def _persons_of(self, holder: str) -> tuple[str, ...]:
+        if not self._persons:
             self._persons = identify(
                 [
                     *((case.id, case.account.people) for case in self.cases),

@@ -71,36 +71,32 @@ class _Telling:
         self._family = family
         self._case = case
         self._earlier = earlier
+        people = family.cast(case).people
         self._ids: dict[str, str] = {}
-        for mention, person in self._people(case):
+        for mention, person in people:
             self._ids.setdefault(person, mention.id)
-        self._own_adults = {person for mention, person in self._people(case) if not mention.child}
-        self._own_ids = {mention.id for mention in case.account.people}
+        self._order = {mention.id: i for i, (mention, _) in enumerate(people)}
+        self._own_adults = {person for mention, person in people if not mention.child}
         self._by_holder = {record.holder: record for record in family.records}
         self._children = self._children_told_of()
         self._household = self._gather_household()
         self._known_ids = self._name_children()
+        self._strangers: dict[str, str] = {}
         # Whom could an adult of an earlier incident be? Nobody here, if all here can be told from others.
-        self._strangers = case.account.adults_known and all(
-            mention.keys for mention in case.account.people if not mention.child
+        self._all_told_apart = case.account.adults_known and all(
+            mention.keys for mention, _ in people if not mention.child
         )
-
-    def _people(self, case: Case) -> Iterable[tuple[Mention, str]]:
-        return zip(case.account.people, self._family.persons(case.id), strict=True)
-
-    def _person(self, record: Record) -> str:
-        return self._family.persons(record.holder)[0]
 
     def _children_told_of(self) -> dict[str, list[tuple[str, Mention]]]:
         """Per child, who told of it and how: earlier incidents in order, then the councils' records."""
         told: dict[str, list[tuple[str, Mention]]] = {}
         for one in self._earlier:
-            for mention, person in self._people(one):
+            for mention, person in self._family.cast(one).people:
                 if mention.child:
                     told.setdefault(person, []).append((f"{one.id}\n{mention.id}", mention))
         for record in self._family.records:
             if record.person.child:
-                told.setdefault(self._person(record), []).append((record.holder, record.person))
+                told.setdefault(self._family.person(record), []).append((record.holder, record.person))
         return told
 
     def _gather_household(self) -> set[str]:
@@ -111,45 +107,37 @@ class _Telling:
         earlier incidents but not another home's children; where nobody else can be told who they are, he
         does (unknown is not no).
         """
-        home = self._at_home(self._case)
-        suspects: set[str] = set()
-        if not any(m.keys for m in self._case.account.people if m.binds and not m.only_suspected):
-            suspects = self._suspected(self._case)
-        couples = self._couples(self._case)
-        waiting = list(self._earlier)
+        own = self._family.cast(self._case)
+        home, couples = set(own.at_home), set(own.couples)
+        suspects = own.suspected if own.at_home.isdisjoint(own.told_apart) else frozenset()
+        waiting = [self._family.cast(one) for one in self._earlier]
         records = [record for record in self._family.records if record.person.child]
         grown = True
         while grown:
             grown = False
-            for one in list(waiting):
-                theirs = self._at_home(one)
-                if theirs & home or self._couples(one) & couples or self._suspected(one) & suspects:
-                    waiting.remove(one)
-                    couples |= self._couples(one)
-                    grown = grown or not theirs <= home
-                    home |= theirs
+            apart = []
+            for cast in waiting:
+                if (
+                    home.isdisjoint(cast.at_home)
+                    and couples.isdisjoint(cast.couples)
+                    and suspects.isdisjoint(cast.suspected)
+                ):
+                    apart.append(cast)
+                else:
+                    home |= cast.at_home
+                    couples |= cast.couples
+            grown, waiting = len(apart) < len(waiting), apart
             for record in records:
-                if self._person(record) not in home and self._related(record) & (home | suspects):
-                    home.add(self._person(record))
+                person = self._family.person(record)
+                if person not in home and not self._related(record).isdisjoint(home | suspects):
+                    home.add(person)
                     grown = True
         return home
-
-    def _at_home(self, case: Case) -> set[str]:
-        return {
-            person for mention, person in self._people(case) if mention.binds and not mention.only_suspected
-        }
-
-    def _suspected(self, case: Case) -> set[str]:
-        return {person for mention, person in self._people(case) if mention.only_suspected}
-
-    def _couples(self, case: Case) -> set[frozenset[str]]:
-        pairs = case.pairs(self._family.persons(case.id))
-        return {frozenset((one, other)) for one, other in pairs if one is not None and other is not None}
 
     def _related(self, record: Record) -> set[str]:
         """The persons of the household that a council's record relates a child to."""
         others = (self._by_holder.get(record.holder_of(r)) for r in record.related if r.of_the_household)
-        return {self._person(other) for other in others if other is not None}
+        return {self._family.person(other) for other in others if other is not None}
 
     def _name_children(self) -> dict[str, str]:
         """An id for each child, from where it was first told of: it says nothing of the child and stays."""
@@ -157,7 +145,7 @@ class _Telling:
         for person, told in self._children.items():
             digits = hashlib.sha256(told[0][0].encode()).hexdigest()
             length = 8
-            while (name := f"k-{digits[:length]}") in self._own_ids or name in names.values():
+            while (name := f"k-{digits[:length]}") in self._order or name in names.values():
                 length += 1
             names[person] = name
         return names
@@ -165,46 +153,38 @@ class _Telling:
     def _child_id(self, person: str) -> str:
         return self._ids.get(person) or self._known_ids[person]
 
-    def _adult_id(self, person: str | None, keyed: bool) -> str | None:
+    def _adult_id(self, person: str | None, one: Case) -> str | None:
         """The incident's id; an id apart for somebody known not to be in it; None where they may be."""
         if person is None:
             return None
-        if person in self._ids:
-            return self._ids[person]
-        if person in self._known_ids:
-            return self._known_ids[person]
-        if not (keyed and self._strangers):
+        if found := self._ids.get(person) or self._known_ids.get(person):
+            return found
+        if not self._all_told_apart or person not in self._family.cast(one).told_apart:
             return None
-        return f"p-{hashlib.sha256(self._first_told(person).encode()).hexdigest()[:8]}"
-
-    def _first_told(self, person: str) -> str:
-        for one in self._earlier:
-            for mention, who in self._people(one):
-                if who == person:
-                    return f"{one.id}\n{mention.id}"
-        raise KeyError(person)
+        if person not in self._strangers:
+            # The first incident to tell of them names them: those after it come by here with the name made.
+            index = [who for _, who in self._family.cast(one).people].index(person)
+            origin = f"{one.id}\n{one.account.people[index].id}"
+            self._strangers[person] = f"p-{hashlib.sha256(origin.encode()).hexdigest()[:8]}"
+        return self._strangers[person]
 
     def _pairs(self, one: Case) -> list[Pair]:
-        persons = self._family.persons(one.id)
-        keyed = {person: bool(mention.keys) for mention, person in self._people(one)}
         return [
-            Pair(
-                victim=self._adult_id(victim, keyed.get(victim or "", False)),
-                perpetrator=self._adult_id(suspect, keyed.get(suspect or "", False)),
-            )
-            for victim, suspect in one.pairs(persons)
+            Pair(victim=self._adult_id(victim, one), perpetrator=self._adult_id(suspect, one))
+            for victim, suspect in self._family.cast(one).pairs
         ]
 
     def incident(self, one: Case) -> EarlierIncident:
         """An earlier incident, with what was decided on it."""
         account, decided = one.account, one.decided
-        children = [self._child_id(person) for mention, person in self._people(one) if mention.child]
         return EarlierIncident(
             force=account.force,
             reference=account.reference,
             occurred_at=account.occurred_at,
             pairs=self._pairs(one) if account.adults_known else None,
-            children=list(dict.fromkeys(children)) if account.children_known else None,
+            children=[self._child_id(person) for person in self._family.cast(one).children]
+            if account.children_known
+            else None,
             children_present=account.children_present,
             police_level=account.police_level,
             violence_level=account.violence_level,
@@ -251,33 +231,34 @@ class _Telling:
                     school=next((one.school for one in reversed(mentions) if one.school), None),
                 )
             )
-        order = {mention.id: i for i, mention in enumerate(self._case.account.people)}
-        return sorted(known, key=lambda one: order.get(one.child or "", len(order)))
+        return sorted(known, key=lambda one: self._order.get(one.child or "", len(self._order)))
 
     def involvement(self) -> list[Involvement]:
         """Per child of the incident or its household: each council's record, then earlier cases' answers."""
         found: list[tuple[str, Involvement]] = []
         for record in self._family.records:
-            person = self._person(record)
-            if record.involvement is None or not (person in self._ids or person in self._household):
-                continue
-            name = self._ids.get(person) or self._known_ids.get(person)
-            if name is not None:
+            name = self._concerned(self._family.person(record))
+            if record.involvement is not None and name is not None:
                 found.append((name, involvement_recorded(name, record.involvement)))
         answers: dict[str, list[Taken]] = {}
         for one in self._earlier:
             if one.taken:
                 about = one.decided.about if one.decided is not None else ()
-                for mention, person in self._people(one):
-                    concerned = mention.id in about if about else mention.child
-                    if concerned and (person in self._ids or person in self._household):
-                        answers.setdefault(person, []).extend(one.taken)
-        for person, taken in answers.items():
-            name = self._ids.get(person) or self._known_ids.get(person)
-            if name is not None:
-                found.append((name, involvement_answered(name, sorted(taken, key=lambda t: (t.at, t.pathway)))))
-        order = {mention.id: i for i, mention in enumerate(self._case.account.people)}
-        return [one for _, one in sorted(found, key=lambda item: (order.get(item[0], len(order)), item[0]))]
+                for mention, person in self._family.cast(one).people:
+                    name = self._concerned(person)
+                    if name is not None and (mention.id in about if about else mention.child):
+                        answers.setdefault(name, []).extend(one.taken)
+        for name, taken in answers.items():
+            in_time = sorted(taken, key=lambda one: (one.at, one.pathway))
+            found.append((name, involvement_answered(name, in_time)))
+        found.sort(key=lambda item: (self._order.get(item[0], len(self._order)), item[0]))
+        return [known for _, known in found]
+
+    def _concerned(self, person: str) -> str | None:
+        """The id of a person of the incident or a child of its household; None for anybody else."""
+        if person in self._ids:
+            return self._ids[person]
+        return self._known_ids.get(person) if person in self._household else None
 
 
 def _age(born: date, on: date) -> int:

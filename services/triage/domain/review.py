@@ -50,7 +50,8 @@ def find_review(
     ]
     if area_missing:
         because.append("area_missing")
-    waiting = not body["routes"] and bool(possible["services"])
+    # A service only to be considered is a coordinator's to decide on: somebody has to see the case too.
+    waiting = not body["routes"] and bool(possible["services"] or body["consider"])
     if waiting:
         because.append("nobody_routed")
     review: dict[str, Any] = {"needed": bool(because), "when": None, "because": because}

@@ -106,6 +106,13 @@ def test_a_case_that_routes_nobody_though_it_could_waits_one_working_day_for_a_p
     assert one.waits_until == "2026-11-23T17:00:00Z"
 
 
+def test_a_victim_without_children_whom_marac_may_hear_waits_for_its_coordinator() -> None:
+    one = receipt(incident(children=[], relationships=[], incident__strangulation=True))
+    assert one.body["result"]["services"] == []
+    assert [considered["service"] for considered in one.body["consider"]] == ["marac"]
+    assert one.state == "held"
+
+
 def test_a_case_with_nobody_to_tell_by_rule_does_not_wait() -> None:
     one = receipt(incident(children=[], relationships=[]))
     assert one.state == "no_recipient_by_rule"

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from copy import deepcopy
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any, Final
 
 from pydantic import ValidationError
@@ -179,7 +179,7 @@ def _check_sense(
     on = incident.occurred_at.date()
     for field, people, latest in (
         ("adults", incident.adults, on),
-        ("children", incident.children, on + UNBORN_WITHIN),
+        ("children", incident.children, on + min(UNBORN_WITHIN, date.max - on)),
     ):
         possible = [
             _without_impossible_birth(person, f"/{field}/{i}", faults, latest=latest)

@@ -13,7 +13,7 @@ import orjson
 
 from services.console import store
 from services.console.domain import pace
-from services.console.domain.deliveries import RECEIVED, Deadlines, Delivery, sum_up
+from services.console.domain.deliveries import RECEIVED, sum_up
 from services.console.seen import (
     AcceptedSeen,
     AnsweredSeen,
@@ -59,7 +59,7 @@ class Handlers:
         rows = []
         for event in last:
             body: AnsweredSeen = event.body
-            received = [one for one in body.branches if one.get("state") in RECEIVED]
+            received = [one for one in body.branches if one["state"] in RECEIVED]
             rows.append(_answered_row(event, received))
             if event.envelope.lane == "live":
                 known = received_before.get(event.case, frozenset())
@@ -182,7 +182,7 @@ def _decided_row(event: Event[Any]) -> dict[str, Any]:
 
 def _answered_row(event: Event[Any], received: Sequence[BranchSeen]) -> dict[str, Any]:
     body: AnsweredSeen = event.body
-    deadlines = deadlines_of(body.branches)
+    deadlines = sum_up(body.branches)
     return {
         **_common(event),
         "ledger": orjson.dumps(_trunk(event)).decode(),
@@ -196,22 +196,6 @@ def _answered_row(event: Event[Any], received: Sequence[BranchSeen]) -> dict[str
         "open_service": deadlines.service,
         "breached": deadlines.breached,
     }
-
-
-def deadlines_of(branches: Sequence[BranchSeen]) -> Deadlines:
-    """The deadlines of a case's branches together."""
-    return sum_up(
-        [
-            Delivery(
-                id=one.get("delivery", ""),
-                service=one.get("service", ""),
-                state=one.get("state", ""),
-                due=datetime.fromisoformat(due) if (due := one.get("due")) else None,
-                breached=one.get("breached", False),
-            )
-            for one in branches
-        ]
-    )
 
 
 def _receipts(trunk: Sequence[EntrySeen], branches: Sequence[BranchSeen]) -> list[Passage]:

@@ -8,7 +8,7 @@ are those of `shared/contracts/events.py`; a test holds the two together.
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, Final, Generic, TypeVar
+from typing import Any, Final, Generic, NotRequired, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 from typing_extensions import TypedDict
@@ -130,7 +130,7 @@ class DecidedSeen(_Seen):
     held_by: str | None = None
 
 
-class BranchSeen(TypedDict, total=False):
+class BranchSeen(TypedDict):
     """One delivery, kept as it came."""
 
     delivery: str
@@ -138,10 +138,10 @@ class BranchSeen(TypedDict, total=False):
     service: str
     version: int
     state: str
-    due: str | None
-    attempts: int
-    breached: bool
-    ledger: list[EntrySeen]
+    due: NotRequired[str | None]
+    attempts: NotRequired[int]
+    breached: NotRequired[bool]
+    ledger: NotRequired[list[EntrySeen]]
 
 
 class AnsweredSeen(_Seen):

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from services.console.domain.pace import Counts
+from services.console.domain.pace import Counts, slot_start
 from shared.db import Row, Transaction
 
 _COMMON: Final = (
@@ -170,7 +170,7 @@ async def add_pace(tx: Transaction, counts: Counts) -> None:
             CAST(:measures AS text[]), CAST(:buckets AS smallint[]), CAST(:ns AS bigint[]))
         ON CONFLICT (slot, stage, measure, bucket) DO UPDATE SET n = p.n + excluded.n
         """,
-        slots=[key[0] for key in ordered],
+        slots=[slot_start(key[0]) for key in ordered],
         stages=[key[1] for key in ordered],
         measures=[key[2] for key in ordered],
         buckets=[key[3] for key in ordered],

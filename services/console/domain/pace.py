@@ -9,20 +9,21 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import Final, Literal
+from datetime import UTC, datetime, timedelta
+from typing import Final
 
 PER_DOUBLING: Final = 4
 SMALLEST_MS: Final = 0.01
-SLOT: Final = timedelta(seconds=10)
+_SLOT_S: Final = 10
+SLOT: Final = timedelta(seconds=_SLOT_S)
 STAGES: Final = ("intake", "enrichment", "triage", "delivery", "end_to_end")
 """The stages in the order of the pipeline; `end_to_end` is from the police's POST to the service's receipt."""
 
-Measure = Literal["waited", "worked", "whole"]
-MEASURES: Final[tuple[Measure, ...]] = ("waited", "worked", "whole")
 
-Counts = dict[tuple[datetime, str, Measure, int], int]
-"""How many durations fell into (slot, stage, measure, bucket)."""
+MEASURES: Final = ("waited", "worked", "whole")
+
+Counts = dict[tuple[int, str, str, int], int]
+"""How many durations fell into (slot, stage, measure, bucket); a slot by its number since 1970."""
 
 
 def bucket_of(ms: float) -> int:
@@ -32,18 +33,22 @@ def bucket_of(ms: float) -> int:
     return 1 + int(math.log2(ms / SMALLEST_MS) * PER_DOUBLING)
 
 
-def slot_of(moment: datetime) -> datetime:
-    """The ten-second slot that a moment falls into, named by its start."""
-    seconds = int(moment.timestamp() // SLOT.total_seconds() * SLOT.total_seconds())
-    return datetime.fromtimestamp(seconds, moment.tzinfo)
+def slot_number(moment: datetime) -> int:
+    """The number of the ten-second slot that a moment falls into."""
+    return int(moment.timestamp() // _SLOT_S)
+
+
+def slot_start(number: int) -> datetime:
+    """When a slot begins."""
+    return datetime.fromtimestamp(number * _SLOT_S, UTC)
 
 
 def count(counts: Counts, at: datetime, stage: str, waited_ms: float, worked_ms: float) -> None:
     """Add one passage through `stage` that ended at `at`."""
-    slot = slot_of(at)
+    slot = slot_number(at)
     for measure, ms in (("waited", waited_ms), ("worked", worked_ms), ("whole", waited_ms + worked_ms)):
         key = (slot, stage, measure, bucket_of(ms))
-        counts[key] = counts.get(key, 0) + 1  # type: ignore[index, arg-type]
+        counts[key] = counts.get(key, 0) + 1
 
 
 def percentile(buckets: Mapping[int, int], share: float) -> float | None:
@@ -87,7 +92,7 @@ class Pace:
 
 def pace_of(
     stage: str,
-    counted: Sequence[tuple[datetime, Measure, int, int]],
+    counted: Sequence[tuple[datetime, str, int, int]],
     *,
     now: datetime,
     window: timedelta,
@@ -96,17 +101,15 @@ def pace_of(
 
     The slot that is still filling is left out of the rates: it would always look like a fall.
     """
-    histograms: dict[Measure, dict[int, int]] = {measure: {} for measure in MEASURES}
+    histograms: dict[str, dict[int, int]] = {measure: {} for measure in MEASURES}
     per_slot: dict[datetime, int] = {}
     for slot, measure, bucket, n in counted:
         histograms[measure][bucket] = histograms[measure].get(bucket, 0) + n
         if measure == "whole":
             per_slot[slot] = per_slot.get(slot, 0) + n
     slots = int(window / SLOT)
-    newest = slot_of(now) - SLOT
-    rates = tuple(
-        per_slot.get(newest - SLOT * back, 0) / SLOT.total_seconds() for back in range(slots - 1, -1, -1)
-    )
+    newest = slot_start(slot_number(now)) - SLOT
+    rates = tuple(per_slot.get(newest - SLOT * back, 0) / _SLOT_S for back in range(slots - 1, -1, -1))
     lately = rates[-6:]
     return Pace(
         stage=stage,

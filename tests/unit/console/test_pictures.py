@@ -151,7 +151,7 @@ def test_counts_of_two_copies_add_up_to_the_pace_of_the_whole() -> None:
     for second in range(60):
         for _ in range(5):
             pace.count(one, now - timedelta(seconds=second + 10), "triage", 6.0, 4.0)
-    rows = [(slot, measure, bucket, n) for (slot, _, measure, bucket), n in one.items()] * 2
+    rows = [(pace.slot_start(slot), measure, bucket, n) for (slot, _, measure, bucket), n in one.items()] * 2
     found = pace.pace_of("triage", rows, now=now, window=timedelta(minutes=5))
     assert found.passed == 600
     assert found.p50 == pytest.approx(10, rel=0.095)

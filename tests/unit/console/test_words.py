@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
 from services.console.domain.condition import ServiceHealth, Waiting, notices
-from services.console.domain.deliveries import Delivery, sum_up
+from services.console.domain.deliveries import sum_up
 from services.console.domain.times import exact, machine, minutes_until, say_age, say_deadline, say_duration
 
 NOW = datetime(2026, 11, 21, 1, 15, 2, tzinfo=UTC)
@@ -101,8 +102,9 @@ def test_a_short_wait_is_no_news_and_a_long_one_is() -> None:
 
 
 def test_a_case_is_due_when_its_earliest_open_delivery_is() -> None:
-    def one(service: str, state: str, minutes: int, breached: bool = False) -> Delivery:
-        return Delivery(service, service, state, NOW + timedelta(minutes=minutes), breached)
+    def one(service: str, state: str, minutes: int, breached: bool = False) -> dict[str, Any]:
+        due = machine(NOW + timedelta(minutes=minutes))
+        return {"service": service, "state": state, "due": due, "breached": breached}
 
     found = sum_up(
         [
@@ -117,5 +119,9 @@ def test_a_case_is_due_when_its_earliest_open_delivery_is() -> None:
     )  # fmt: skip
 
 
+def test_a_delivery_held_for_a_person_still_has_its_deadline() -> None:
+    assert sum_up([{"service": "marac", "state": "held", "due": machine(NOW)}]).due == NOW
+
+
 def test_a_state_that_the_console_does_not_know_counts_as_open() -> None:
-    assert sum_up([Delivery("d", "marac", "some_new_state", NOW)]).open == 1
+    assert sum_up([{"service": "marac", "state": "some_new_state", "due": None}]).open == 1

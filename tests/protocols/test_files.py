@@ -186,7 +186,7 @@ def test_bytes_that_are_no_text_are_refused() -> None:
 
 
 def test_deep_nesting_is_refused_and_does_not_fall_over() -> None:
-    assert refused("a: " + "[" * 5000 + "]" * 5000).line >= 1
+    assert "levels deep" in refused("a: " + "[" * 5000 + "]" * 5000).message
 
 
 def test_a_file_goes_by_its_protocols_name(tmp_path: Path) -> None:

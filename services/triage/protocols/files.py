@@ -1,7 +1,7 @@
 """Protocol files: read, checked with the line of every fault, and kept as a library.
 
 Reading is strict YAML: no anchors or aliases (a few lines of those can grow to gigabytes), no tags, no
-key twice, at most 256 KiB.
+key twice, at most 256 KiB and 32 levels deep.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from shared.errors import BadSettings
 
 LIBRARY: Final = Path(__file__).resolve().parent
 LARGEST: Final = 256 * 1024
+DEEPEST: Final = 32
 SAFEGUARDS: Final = "safeguards"
 
 
@@ -97,9 +98,14 @@ def read_yaml(content: bytes, name: str) -> tuple[Node, Any]:
         raise ProtocolFault(name, 1, f"larger than {LARGEST} bytes.")
     try:
         text = content.decode("utf-8")
+        depth = 0
         for event in yaml.parse(text, Loader=yaml.SafeLoader):
+            mark: Any = event.start_mark
+            depth += isinstance(event, yaml.CollectionStartEvent)
+            depth -= isinstance(event, yaml.CollectionEndEvent)
+            if depth > DEEPEST:
+                raise ProtocolFault(name, mark.line + 1, f"more than {DEEPEST} levels deep.")
             if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
-                mark: Any = event.start_mark
                 raise ProtocolFault(name, mark.line + 1, "anchors and aliases are not taken: write it out.")
         loader = yaml.SafeLoader(text)
         root = loader.get_single_node()

@@ -160,8 +160,10 @@ class Dispatcher:
             heapq.heappush(self._heap, heapq.heappop(parked))
 
     async def close(self, within_s: float = 5.0) -> None:
-        """Begin nothing more; let what is under way end."""
+        """Begin nothing more; give back what was not begun; let what is under way end."""
         self._closing = True
+        for delivery in self._queued:
+            self._unused(delivery)
         if self._tasks:
             await asyncio.wait(set(self._tasks), timeout=within_s)
         for task in set(self._tasks):

@@ -195,9 +195,10 @@ class Outbound:
             return await self._webhooks.send(leased, channel)
         if channel is not None and channel.kind == "topic":
             return await self._topics.send(leased)
-        # The recipient's file has changed since: whoever records this takes the next way, or holds it.
+        # The recipient's file has changed since it was planned.
         now = ledger.now()
-        return Attempt(leased.id, leased.case, "gone", "no such channel any more", now, now)
+        outcome: Outcome = "gone" if channel is None else "not_sent"
+        return Attempt(leased.id, leased.case, outcome, "no such channel any more", now, now)
 
     async def close(self) -> None:
         """Close all connections."""

@@ -9,7 +9,7 @@ from typing import Final
 
 import orjson
 from opentelemetry.trace import SpanKind
-from prometheus_client import Counter, Gauge
+from prometheus_client import Counter
 
 from services.delivery import store
 from services.delivery.dispatch import Dispatcher
@@ -31,7 +31,6 @@ LEASED_AT_ONCE: Final = 64
 CASES_AT_ONCE: Final = 200
 
 BREACHES = Counter("waymark_delivery_breaches_total", "Deadlines missed", ["service"])
-OVERDUE = Gauge("waymark_delivery_overdue", "Deliveries whose deadline passed and that are not received")
 
 _log = telemetry.logger()
 
@@ -62,15 +61,17 @@ class Rounds:
         """Run for ever."""
         at_start = [self.hold_what_nobody_gets, self.address_again, self.make_topics]
         while True:
+            leased = 0
             try:
-                await self.lease_due()
+                leased = await self.lease_due()
                 await self.note_missed()
                 while at_start:
                     await at_start[0]()
                     at_start.pop(0)
             except Retryable as error:
                 _log.warning("rounds.waiting", error=str(error))
-            await asyncio.sleep(self._every_s)
+            # Where much waits, as after an outage, the next look is not long in coming.
+            await asyncio.sleep(self._every_s if leased < LEASED_AT_ONCE else self._every_s / 10)
 
     async def make_topics(self) -> None:
         """The topic of each recipient that wants one."""

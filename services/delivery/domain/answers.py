@@ -55,6 +55,9 @@ def attempted(
     delivery: Delivery, attempt: Attempt, recipient: Recipient | None, draw: Callable[[], float]
 ) -> None:
     """Note an attempt: received, or when and by which way to go on."""
+    if attempt.outcome == "not_sent":
+        delivery.leased_by = delivery.lease_until = None
+        return
     delivery.attempts += 1
     delivery.first_attempt_at = delivery.first_attempt_at or attempt.started
     delivery.last_result = attempt.result

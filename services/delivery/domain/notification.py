@@ -50,7 +50,8 @@ def compose(decided: Decided, route: Route, recipient: str) -> Composed:
     if decided.withdrawn:
         return Composed(recipient, route, _withdrawn(decided, route, recipient))
     consent = consent_of(decided.incident)
-    profile = profile_of(route.service, without_consent=route.basis == "consent" and consent != "given")
+    result = decided.receipt.get("result") or {}
+    profile = profile_of(route.service, consent=consent, basis=route.basis, level=result.get("victim_level"))
     shown = show(decided.incident, decided.history, profile, route.about)
     named = {
         person["id"]
@@ -81,8 +82,12 @@ def compose(decided: Decided, route: Route, recipient: str) -> Composed:
         "questions_open": sorted({question["fact"] for question in decided.receipt.get("questions") or ()})
         if profile.questions
         else [],
-        "handling": list((decided.receipt.get("result") or {}).get("handling") or ()),
-        "sharing": {"basis": route.basis, "consent": consent, "withheld": shown.withheld},
+        "handling": list(result.get("handling") or ()),
+        "sharing": {
+            "basis": route.basis,
+            "consent": "unknown" if profile.never_of else consent,
+            "withheld": shown.withheld,
+        },
     }
     if decided.test:
         document["test"] = True
@@ -104,7 +109,7 @@ def _withdrawn(decided: Decided, route: Route, recipient: str) -> Data:
         "history": {},
         "questions_open": [],
         "handling": [],
-        "sharing": {"basis": route.basis, "consent": consent_of(decided.incident), "withheld": []},
+        "sharing": {"basis": route.basis, "consent": "unknown", "withheld": []},
         "withdrawn": True,
     }
     if decided.test:

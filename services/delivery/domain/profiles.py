@@ -219,6 +219,9 @@ PROFILES: Final[Mapping[v.Service, Profile]] = {
     ),
 }
 
+DUTY: Final = frozenset({"childrens_services", "child_abuse_investigation", "sexual_offence_unit", "marac"})
+"""Who is told because somebody is to be protected, whether or not the victim agrees."""
+
 CONTACT_ONLY: Final = replace(
     ADVOCACY,
     case=_of("ref consent"),
@@ -230,19 +233,28 @@ CONTACT_ONLY: Final = replace(
     questions=False,
     because="no consent",
 )
-"""A victim's service where consent is the basis and is not given: what it needs to reach her safely."""
+"""A victim's service where consent is needed and not given: what it needs to reach her safely."""
 
 NOTHING_MORE: Final = Profile(case=_of("ref"), questions=False, because="no consent")
 
 
-def profile_of(service: v.Service, *, without_consent: bool = False) -> Profile:
-    """What a recipient of this role may see. A role nobody has made a profile for sees the reference only."""
+def profile_of(
+    service: v.Service, *, consent: str = "given", basis: str = "", level: str | None = None
+) -> Profile:
+    """What a recipient of this role may see. A role nobody has made a profile for sees the reference only.
+
+    `consent`, `basis`: as in `sharing`; `level`: the victim's. Those with a duty of their own see the same
+    with consent and without (London 2008 s8.2.2, s9.5). A victim's service needs her consent unless the
+    level is high: without it, it gets what it needs to reach her safely (domain.md; NSPCC 2009 s9.4).
+    """
     profile = PROFILES.get(service)
     if profile is None:
         return replace(NOTHING_MORE, because="no profile")
-    if without_consent:
-        return CONTACT_ONLY if profile.whereabouts and not profile.suspect_whereabouts else NOTHING_MORE
-    return profile
+    if consent == "given" or service in DUTY:
+        return profile
+    if profile.whereabouts:
+        return CONTACT_ONLY if basis == "consent" or level != "high" else profile
+    return NOTHING_MORE if basis == "consent" else profile
 
 
 @dataclass(frozen=True)

@@ -67,7 +67,11 @@ def show(
         _without_intimate(shown.get("incident"), "incident.violence", withheld)
     known = frozenset(child["id"] for child in incident.get("children") or ())
     past = _past(history, view, withheld, people, known, told_of)
-    return Shown(shown, past, withheld.listed(), people)
+    listed = withheld.listed()
+    if profile.never_of:
+        # A list of what there is to be known of her would tell something of her.
+        listed = [{"field": "incident", "because": profile.because}]
+    return Shown(shown, past, listed, people)
 
 
 def _through(data: Mapping[str, Any], plan: Plan, path: str, withheld: Withheld) -> Data:

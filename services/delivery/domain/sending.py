@@ -16,8 +16,9 @@ SHORTEST_PAUSE_S: Final = 0.5
 LONGEST_ASKED_S: Final = 4 * 3600.0
 """A recipient may ask for more patience than our own, but not for ever."""
 
-Outcome = Literal["received", "published", "later", "gone"]
-"""received: a 2xx; published: on the topic; later: anything else; gone: 410, nothing more by this way."""
+Outcome = Literal["received", "published", "later", "gone", "not_sent"]
+"""received: a 2xx; published: on the topic; later: anything else; gone: 410, nothing more by this way;
+not_sent: its recipient has an inbox there now, to put it into."""
 
 
 @dataclass(frozen=True, slots=True)

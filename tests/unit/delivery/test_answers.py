@@ -121,6 +121,12 @@ def test_when_a_webhook_is_of_no_use_any_more_the_next_channel_is_taken_then_a_p
     assert alone.held_because is not None
 
 
+def test_what_goes_into_an_inbox_instead_was_not_an_attempt() -> None:
+    delivery = a_delivery()
+    answers.attempted(delivery, an_attempt("not_sent"), a_recipient(), lambda: 0.5)
+    assert (delivery.state, delivery.attempts, delivery.channel, delivery.ledger) == ("waiting", 0, 0, [])
+
+
 def test_a_late_answer_to_what_was_superseded_is_kept_and_starts_nothing() -> None:
     delivery = a_delivery(state="superseded")
     answers.attempted(delivery, an_attempt("received"), a_recipient(), lambda: 0.5)

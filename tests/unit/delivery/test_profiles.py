@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from copy import deepcopy
+from dataclasses import replace
 from typing import Annotated, Any, get_args
 
 import orjson
 import pytest
 
 from services.delivery.domain import fields
-from services.delivery.domain.notification import completed, compose, view_of_document
+from services.delivery.domain.notification import completed, compose, for_stand_in, view_of_document
 from services.delivery.domain.profiles import PROFILES, profile_of
 from services.delivery.domain.projection import Shown, show
 from shared import vocabulary as v
@@ -138,7 +139,8 @@ def test_what_a_newer_sender_adds_is_withheld_and_recorded(service: str) -> None
     incident["adults"][1]["tattoo"] = "told"
     shown = seen_by(service, incident=incident)
     assert "told" not in text(shown)
-    assert "religion" in {entry["field"] for entry in shown.withheld}
+    if service != "perpetrator_programme":
+        assert "religion" in {entry["field"] for entry in shown.withheld}
 
 
 @pytest.mark.parametrize("service", get_args(v.Service))
@@ -147,6 +149,21 @@ def test_only_those_who_protect_her_learn_where_the_victim_is(service: str) -> N
     assert ("14 Mill Lane" in found) == (service in WHEREABOUTS)
     assert ("07700 900123" in found) == (service in WHEREABOUTS)
     assert "with_victim" not in found or service in WHEREABOUTS
+
+
+def test_a_profile_written_wrongly_still_leads_nobody_to_her_door() -> None:
+    careless = replace(PROFILES["health_visitor"], victim=frozenset({"identity", "contact"}))
+    scene = replace(careless, case=careless.case | {"scene"})
+    found = text(show(a_full_incident(), HISTORY, scene, ("c1",)))
+    assert "Sian" in found
+    assert "Mill Lane" not in found
+    assert "07700 900123" not in found
+    programme = PROFILES["perpetrator_programme"]
+    careless = replace(programme, case=programme.case | {"called", "family", "done"})
+    found = text(show(a_full_incident(), HISTORY, careless, ("a2",)))
+    assert "neighbour" not in found
+    assert "relationships" not in found
+    assert "victim_moved_to_safety" not in found
 
 
 @pytest.mark.parametrize("service", get_args(v.Service))
@@ -200,7 +217,6 @@ def test_a_shared_address_is_the_victims_and_stays_out_of_the_suspects_entry() -
     incident["adults"][1]["address"] = {"line1": "14 Mill lane ", "town": "Northbury", "postcode": "nb42qt"}
     shown = seen_by("perpetrator_programme", incident=incident)
     assert "address" not in shown.incident["adults"][0]
-    assert {"field": "adults[a2].address", "because": "the victim's address"} in shown.withheld
 
 
 def test_a_school_is_told_of_its_own_child_and_of_no_other() -> None:
@@ -238,21 +254,58 @@ def test_nobody_known_to_be_there_and_nobody_shown_are_not_the_same() -> None:
     assert "children" not in seen_by("housing", incident=an_incident(children=[])).incident
 
 
+def told(service: str, *, given: bool | None, level: str = "medium", basis: str = "prevention_of_harm") -> str:
+    incident = a_full_incident(consent={"asked": True, "given": given})
+    receipt = a_receipt([a_route(service)])
+    receipt["result"]["victim_level"] = level
+    asked = decided(
+        a_route(service, basis=basis), incident=incident, history=deepcopy(HISTORY), receipt=receipt
+    )
+    return orjson.dumps(compose(asked, asked.routes[0], "somebody").document).decode()
+
+
 @pytest.mark.parametrize(
-    ("service", "phone"), [("specialist_domestic_abuse", True), ("idva", True), ("health_visitor", False)]
+    "service", ["idva", "specialist_domestic_abuse", "multi_agency_centre", "victim_support"]
 )
-def test_without_consent_a_victims_service_gets_what_it_needs_to_reach_her_and_no_more(
-    service: str, phone: bool
-) -> None:
-    incident = a_full_incident(consent={"asked": True, "given": False})
-    asked = decided(a_route(service, basis="consent"), incident=incident, history=deepcopy(HISTORY))
-    document = compose(asked, asked.routes[0], "somebody").document
-    found = orjson.dumps([document["incident"], document["history"]]).decode()
-    assert ("07700 900123" in found) == phone
-    assert "Mark" not in found
-    assert "push" not in found
-    assert document["sharing"]["consent"] == "not_given"
-    assert {entry["because"] for entry in document["sharing"]["withheld"]} >= {"no consent"}
+def test_without_consent_a_victims_service_gets_what_it_needs_to_reach_her_and_no_more(service: str) -> None:
+    for given in (False, None):
+        found = told(service, given=given)
+        assert "07700 900123" in found
+        assert "Mark" not in found
+        assert "push" not in found
+        assert "no consent" in found
+    assert "no consent" not in told(service, given=True)
+    assert "no consent" not in told(service, given=False, level="high")
+    assert "no consent" in told(service, given=False, level="high", basis="consent")
+
+
+@pytest.mark.parametrize("service", ["childrens_services", "child_abuse_investigation", "marac"])
+def test_the_duty_to_the_child_does_not_depend_on_consent(service: str) -> None:
+    assert "Mark" in told(service, given=False, basis="consent")
+
+
+def test_where_consent_is_the_only_basis_and_is_missing_others_see_the_reference_alone() -> None:
+    found = told("housing", given=False, basis="consent")
+    assert "Sian" not in found
+    assert "NS-2026-000001" in found
+
+
+def test_a_perpetrator_programme_is_not_even_told_what_there_is_to_be_known_of_her() -> None:
+    asked = decided(a_route("perpetrator_programme", about=["a2"]), incident=a_full_incident())
+    sharing = compose(asked, asked.routes[0], "programme").document["sharing"]
+    assert sharing["consent"] == "unknown"
+    assert sharing["withheld"] == [{"field": "incident", "because": "nothing of the victim"}]
+
+
+def test_a_stand_in_of_another_role_sees_what_both_may_see() -> None:
+    asked = decided(a_route(), incident=a_full_incident(), history=deepcopy(HISTORY))
+    sent = compose(asked, asked.routes[0], "css").document
+    same = for_stand_in(sent, asked.routes[0], "edt").document
+    assert view_of_document({**same, "to": sent["to"]}) == view_of_document(sent)
+    other = for_stand_in(sent, route("education", about=["c1"]), "school").document
+    assert other["to"]["role"] == "education"
+    assert "Mill Lane" not in orjson.dumps(other).decode()
+    assert [child["id"] for child in other["incident"]["children"]] == ["c1"]
 
 
 @pytest.mark.parametrize("service", get_args(v.Service))

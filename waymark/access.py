@@ -133,7 +133,9 @@ def list_keys(
     if as_json:
         terminal.print_json(rows)
         return
-    table = Table("id", "role", "for", "areas", "created", "revoked")
+    table = Table()
+    for column in ("id", "role", "for", "areas", "created", "revoked"):
+        table.add_column(column, overflow="fold")
     for row in rows:
         whom = row["force"] or row["recipient"] or row["source"] or row["person"] or ""
         table.add_row(

@@ -9,6 +9,7 @@ import typer
 
 from deploy.local import RuntimeTrouble
 from services.delivery import commands as delivery
+from services.enrichment import commands as enrichment
 from services.intake import commands as intake
 from services.triage import commands as triage
 from shared.errors import WaymarkError
@@ -31,10 +32,9 @@ app.command("run")(up.run)
 app.command("status")(up.status)
 app.command("migrate")(up.migrate_database)
 app.command("reconcile")(reconcile.reconcile)
-app.add_typer(intake.app)
-app.add_typer(simulate.app)
-app.add_typer(triage.app)
-app.add_typer(delivery.app)
+for part in (intake, enrichment, simulate, triage, delivery):
+    # Their commands stand beside ours, without a name in front; what else their apps are is left behind.
+    app.registered_commands += part.app.registered_commands
 app.add_typer(access.app, name="keys")
 app.add_typer(recovery.app, name="dead-letters")
 app.add_typer(bench.app, name="bench")

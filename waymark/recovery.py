@@ -60,7 +60,9 @@ def list_waiting(data: DataOption = None, as_json: JsonOption = False) -> None:
     if as_json:
         terminal.print_json(rows)
     else:
-        table = Table("id", "since", "case", "topic", "reason")
+        table = Table()
+        for column in ("id", "since", "case", "topic", "reason"):
+            table.add_column(column, overflow="fold")
         for row in rows:
             table.add_row(row["id"], f"{row['at']:%Y-%m-%d %H:%M}", row["case"], row["topic"], row["reason"])
         terminal.out.print(table if rows else "No dead letters.")
@@ -90,7 +92,8 @@ def show(
         shape = dead_letters.shape_of(orjson.loads(payload))
     except orjson.JSONDecodeError:
         shape = "not JSON"
-    document = {key: value for key, value in row.items() if key != "payload"} | {"shape": shape}
+    document = {**row, "id": number, "service": service, "shape": shape}
+    document["size_bytes"] = len(document.pop("payload"))
     if content:
         document["content"] = payload.decode("utf-8", "replace")
     if as_json:

@@ -255,6 +255,7 @@ class System:
 
     def _write_status(self) -> None:
         fresh = self.plan.data / f"{STATUS_FILE}.new"
+        fresh.touch(mode=0o600)  # a database outside has its password in its address
         fresh.write_bytes(orjson.dumps(self.status(), option=orjson.OPT_INDENT_2))
         fresh.replace(self.plan.data / STATUS_FILE)
 

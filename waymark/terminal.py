@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
 import orjson
+import psutil
 import typer
 from rich.console import Console
 
@@ -45,8 +46,11 @@ def running(data: Path | None) -> dict[str, Any]:
         found = orjson.loads((directory / STATUS_FILE).read_bytes())
     except (OSError, orjson.JSONDecodeError):
         fail(f"Nothing runs on {directory}. Start it with `waymark up`, or name another directory with --data.")
+    if not psutil.pid_exists(found["waymark"]["pid"]):
+        fail(f"What ran on {directory} was killed. Start it again with `waymark up`.")
     for name, part in read_parts(directory).items():
-        found.setdefault(name, {}).update({"pid": part.get("pid"), "since": part.get("since")})
+        told = {key: part.get(key) for key in ("pid", "since", "restarts")}
+        found.setdefault(name, {}).update({**told, "health": part.get("state")})
     return dict(found)
 
 

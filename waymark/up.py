@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import aiohttp
 import typer
@@ -13,10 +13,13 @@ from rich.table import Table
 
 from deploy.local import default_data_dir
 from deploy.migrations import SERVICES, migrate
+from shared.db import without_password
 from waymark import terminal
 from waymark.serve import serve
 from waymark.system import KEYS_FILE, Plan, System, health_of
 from waymark.terminal import DataOption, JsonOption
+
+FINE: Final = ("up", "outside")
 
 
 def up(
@@ -64,11 +67,10 @@ async def _until(system: System, stop: asyncio.Event, first_time: bool) -> None:
     async with system.running():
         table = Table(title="Waymark runs", title_justify="left")
         for column in ("part", "address", "process"):
-            table.add_column(column)
+            table.add_column(column, overflow="fold")
         for name, part in system.status().items():
             if name != "waymark":
-                where = part.get("url") or part.get("bootstrap")
-                table.add_row(name, str(where), str(part.get("pid") or "outside"))
+                table.add_row(name, _address(part), str(part.get("pid") or "outside"))
         terminal.errors.print(table)
         if first_time:
             terminal.errors.print("Callers' keys, shown this once:")
@@ -107,6 +109,8 @@ def migrate_database(
 def status(data: DataOption = None, as_json: JsonOption = False) -> None:
     """What runs: per part its address, process id, health, since when. Exit 1 where something is not up.
 
+    A broker or database outside is not asked: the services' own parts say whether they have it.
+
     Example: waymark status --json
     """
     document = asyncio.run(_status(data))
@@ -115,27 +119,33 @@ def status(data: DataOption = None, as_json: JsonOption = False) -> None:
     else:
         table = Table()
         for column in ("part", "health", "address", "process", "since", "restarts"):
-            table.add_column(column)
+            table.add_column(column, overflow="fold")
         for name, part in document.items():
             if name == "waymark":
                 continue
-            health = part.get("health", "up")
-            colour = {"up": "green", "degraded": "yellow"}.get(health, "red")
+            health = part["health"]
+            colour = {"up": "green", "outside": "dim", "degraded": "yellow"}.get(health, "red")
             table.add_row(
                 name,
                 f"[{colour}]{health}[/]",
-                str(part.get("url") or part.get("bootstrap")),
-                str(part.get("pid") or "outside"),
-                str(part.get("since") or ""),
+                _address(part),
+                str(part.get("pid") or ""),
+                str(part.get("since") or "")[:19],
                 str(part.get("restarts", 0)),
             )
         terminal.out.print(table)
-    if any(part.get("health") not in (None, "up") for part in document.values()):
+    if any(part["health"] not in FINE for name, part in document.items() if name != "waymark"):
         raise typer.Exit(1)
+
+
+def _address(part: dict[str, Any]) -> str:
+    """Where a part answers, without the database's password."""
+    return without_password(part["url"]) if "url" in part else str(part["bootstrap"])
 
 
 async def _status(data: Path | None) -> dict[str, Any]:
     document = terminal.running(data)
+    document["postgres"]["url"] = without_password(document["postgres"]["url"])
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=5)) as http:
         for name in SERVICES:
             if name in document:

@@ -53,7 +53,10 @@ def simulate_command(
     with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
         task = progress.add_task("Writing incidents", total=incidents)
         made = simulate(figures, incidents, seed, first, lambda done: progress.update(task, completed=done))
-    files = write_month(made, out)
+    try:
+        files = write_month(made, out)
+    except OSError as error:
+        raise typer.BadParameter(f"{error.filename}: {error.strerror}", param_hint="--out") from None
     summary = summarise(made, files)
     if json:
         sys.stdout.buffer.write(orjson.dumps(summary) + b"\n")

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
+import asyncpg
 import orjson
-from sqlalchemy.exc import DBAPIError
 
 from services.enrichment import domain
 from shared.contracts.history import Involvement
@@ -65,9 +65,9 @@ async def within_budget(tx: Transaction, budget_ms: int | None = None) -> AsyncI
         if budget_ms is not None:
             await _limit_statements(tx, budget_ms)
         yield
-    except DBAPIError as error:
-        if error.connection_invalidated:
-            raise
+    except asyncpg.PostgresConnectionError:
+        raise
+    except asyncpg.PostgresError as error:
         await tx.execute("ROLLBACK TO SAVEPOINT lookup")
         await _limit_statements(tx, 0)
         raise LookupFailed from error

@@ -8,7 +8,7 @@ from fastapi import FastAPI
 
 from services.intake import handlers
 from services.intake.bell import Bell
-from services.intake.inbound import routes
+from services.intake.inbound import routes, straight_to
 from services.intake.progress import DECIDED_FOR_POLICE
 from services.intake.settings import Settings
 from services.intake.submissions import Submission
@@ -49,5 +49,7 @@ def create_app(settings: Settings) -> FastAPI:
         lifespan=runtime.running,
         health=runtime.health,
     )
-    app.include_router(routes(runtime, writer, bell))
+    router = routes(runtime, writer, bell)
+    app.include_router(router)
+    app.router.routes.insert(0, straight_to(router, "/v1/incidents", "POST"))
     return app

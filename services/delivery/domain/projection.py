@@ -154,7 +154,7 @@ def _without_unsafe_numbers(adult: Data, path: str, withheld: Withheld) -> None:
     """A number that is not safe to ring is shown to nobody (NSPCC 2009 s6.5.2, s10.4.2)."""
     phones = adult.get("phones")
     if phones and any(phone.get("safe") is False for phone in phones):
-        adult["phones"] = [phone for phone in phones if phone.get("safe") is not False]
+        _keep(adult, "phones", [phone for phone in phones if phone.get("safe") is not False])
         withheld.note(f"{path}phones", "not safe to use")
 
 
@@ -182,7 +182,7 @@ def _only_between(shown: Data, people: frozenset[str], withheld: Withheld) -> No
         kept = [r for r in relationships if r.get("from") in people and r.get("to") in people]
         if len(kept) != len(relationships):
             withheld.note("relationships", "of somebody who is not shown")
-            shown["relationships"] = kept
+            _keep(shown, "relationships", kept)
     happened = shown.get("incident")
     if not happened:
         return
@@ -190,7 +190,7 @@ def _only_between(shown: Data, people: frozenset[str], withheld: Withheld) -> No
     if injuries:
         kept = [injury for injury in injuries if injury.get("to") is None or injury["to"] in people]
         if len(kept) != len(injuries):
-            happened["injuries"] = kept
+            _keep(happened, "injuries", kept)
             withheld.note("incident.injuries", "of somebody who is not shown")
     for weapon in happened.get("weapons") or ():
         if weapon.get("by") is not None and weapon["by"] not in people:
@@ -201,7 +201,7 @@ def _only_between(shown: Data, people: frozenset[str], withheld: Withheld) -> No
 def _without_intimate(happened: Data | None, path: str, withheld: Withheld) -> None:
     violence = (happened or {}).get("violence")
     if happened is not None and violence and not _INTIMATE_VALUES.isdisjoint(violence):
-        happened["violence"] = [kind for kind in violence if kind not in _INTIMATE_VALUES]
+        _keep(happened, "violence", [kind for kind in violence if kind not in _INTIMATE_VALUES])
         withheld.note(path)
 
 
@@ -219,19 +219,27 @@ def _past(
     }
     shown = _through(confirmed, view.past, "history.", withheld)
     for entry in shown.get("incidents") or ():
-        pairs = entry.get("pairs")
+        pairs, children = entry.get("pairs"), entry.get("children")
         if pairs:
-            entry["pairs"] = [p for p in pairs if all(one is None or one in people for one in p.values())]
-        if entry.get("children"):
-            entry["children"] = [c for c in entry["children"] if _may_appear(c, people, known, told_of)]
+            _keep(entry, "pairs", [p for p in pairs if all(one is None or one in people for one in p.values())])
+        if children:
+            _keep(entry, "children", [c for c in children if _may_appear(c, people, known, told_of)])
         if "intimate" not in view.profile.case:
             _without_intimate(entry, "history.incidents.violence", withheld)
     for name in ("involvement", "children_known"):
-        if shown.get(name):
-            shown[name] = [
-                e for e in shown[name] if _may_appear(e.get("child"), people, known, told_of, e.get("id"))
-            ]
+        entries = shown.get(name)
+        if entries:
+            kept = [e for e in entries if _may_appear(e.get("child"), people, known, told_of, e.get("id"))]
+            _keep(shown, name, kept)
     return shown
+
+
+def _keep(data: Data, name: str, kept: list[Any]) -> None:
+    """What is left of a list; where nothing is, the list goes: an empty one would say that there was none."""
+    if kept:
+        data[name] = kept
+    else:
+        del data[name]
 
 
 def _confirmed(value: Any) -> Any:

@@ -247,6 +247,21 @@ def test_childrens_services_see_the_whole_of_it_but_the_police_computers_number(
     assert "2009/0123456X" in text(seen_by("child_abuse_investigation"))
 
 
+def test_what_is_left_out_does_not_look_like_known_to_be_none() -> None:
+    incident = a_full_incident()
+    incident["incident"]["violence"] = ["sexual"]
+    incident["adults"][0]["phones"] = [{"number": "07700 900666", "safe": False}]
+    school = seen_by("education", incident=incident).incident
+    assert "violence" not in school["incident"]
+    assert "phones" not in seen_by("idva", incident=incident).incident["adults"][0]
+    assert "injuries" not in seen_by("joint_visit", incident=_without_victim(incident)).incident["incident"]
+
+
+def _without_victim(incident: dict[str, Any]) -> dict[str, Any]:
+    """Her entry could not be read; what happened to her is still there under her id."""
+    return {**incident, "adults": incident["adults"][1:]}
+
+
 def test_nobody_known_to_be_there_and_nobody_shown_are_not_the_same() -> None:
     assert seen_by("marac", incident=an_incident(children=[])).incident["children"] == []
     assert "children" not in seen_by("marac", incident=an_incident(children=...)).incident

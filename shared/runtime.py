@@ -35,6 +35,7 @@ class Runtime:
         self.outbox = Outbox(self.database, self.producer, lease_s=settings.lease_s)
         self.keys = KeyRing(self.database)
         self._stages: list[Stage] = []
+        self._topics_made = asyncio.Event()
         self._work: list[Callable[[], Awaitable[None]]] = [self.outbox.relay]
         self._closing: list[Callable[[], Awaitable[None]]] = []
 
@@ -68,8 +69,14 @@ class Runtime:
             after_commit=after_commit,
             decoders=decoders,
         )
+
+        async def read_topics() -> None:
+            # Whoever joins before its topics are made gets no partitions, and hears of them minutes later.
+            await self._topics_made.wait()
+            await stage.run()
+
         self._stages.append(stage)
-        self._work.append(stage.run)
+        self._work.append(read_topics)
 
     def keep_time(self, handlers: Mapping[str, TimerHandler]) -> None:
         """Fire timers, each with its function."""
@@ -106,10 +113,11 @@ class Runtime:
         while True:
             try:
                 await make_topics(self.settings.kafka, self.settings.partitions)
-                break
             except Retryable:
                 await asyncio.sleep(1)
-        await asyncio.Event().wait()
+            else:
+                self._topics_made.set()
+                return
 
     async def _forever(self, work: Callable[[], Awaitable[None]]) -> None:
         while True:

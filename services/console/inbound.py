@@ -42,17 +42,18 @@ def routes(pages: Pages, access: Access, database: Database, watch: Watch) -> AP
     router = APIRouter()
 
     async def status_of(viewer: Viewer) -> dict[str, Any]:
-        now = datetime.now(UTC)
         sight = await watch.sight()
+        now = datetime.now(UTC)
+        since = now - views.WINDOW - timedelta(seconds=20)
         async with database.transaction() as tx:
             return views.status(
                 sight,
                 now=now,
                 waiting=await store.waiting(tx),
-                totals=await store.totals(tx, now),
                 nearest=await store.deadlines(tx, areas=viewer.areas, limit=5),
                 dead=await store.dead_letters(tx, limit=10) if viewer.areas is None else [],
-                counted=await store.pace_since(tx, now - views.WINDOW - timedelta(seconds=20)),
+                histograms=await store.histograms(tx, since),
+                passages=await store.passages(tx, since),
             )
 
     async def case_of(viewer: Viewer, case: str) -> dict[str, Any]:

@@ -33,7 +33,7 @@ def create_app(settings: Settings) -> FastAPI:
     """The console as an app; it starts when its lifespan does."""
     runtime = Runtime("console", settings)
     handlers = Handlers()
-    watch = Watch(settings, runtime.health)
+    watch = Watch(settings, runtime.health, runtime.database)
     access = Access(settings, runtime.keys, runtime.database)
     pages = Pages()
     runtime.consume(inbound.topics(handlers), after_commit=handlers.committed, decoders=DECODERS, patient=True)

@@ -1,6 +1,7 @@
 """What the console asks of others: each service's health over HTTP, offsets of the broker.
 
-Asked in the background while somebody watches, so that a page never waits for a service that hangs.
+Asked in the background while somebody watches, so that a page never waits for a service that hangs; what
+is costly to count in the console's own tables is counted with it, once for all who watch.
 """
 
 from __future__ import annotations
@@ -9,14 +10,17 @@ import asyncio
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Final
 
 import aiohttp
 
+from services.console import store
 from services.console.domain.condition import SERVICES, Health, ServiceHealth
 from services.console.settings import Settings
 from shared import telemetry
 from shared.contracts.topics import TOPICS, Topic
+from shared.db import Database, Row
 from shared.errors import Retryable
 from shared.kafka import end_offsets, group_offsets
 from shared.web import HealthCheck
@@ -28,10 +32,14 @@ _log = telemetry.logger()
 
 @dataclass(frozen=True, slots=True)
 class Sight:
-    """What was found when the others were last asked. `lag`: service -> Kafka topic -> events waiting."""
+    """What was found when the others were last asked. `lag`: service -> Kafka topic -> events waiting.
+
+    `totals` as `store.totals` counts them; None while the database is away.
+    """
 
     health: tuple[ServiceHealth, ...] = ()
     lag: Mapping[str, Mapping[str, int]] | None = None
+    totals: Row | None = None
     at: float = field(default=0.0)
 
     def waiting_for(self, service: str) -> int | None:
@@ -42,9 +50,10 @@ class Sight:
 class Watch:
     """Asks the others, every few seconds while somebody watches."""
 
-    def __init__(self, settings: Settings, own_health: HealthCheck) -> None:
+    def __init__(self, settings: Settings, own_health: HealthCheck, database: Database) -> None:
         self._settings = settings
         self._own_health = own_health
+        self._database = database
         self._sight = Sight()
         self._wanted_until = 0.0
         self._fresh = asyncio.Condition()
@@ -85,10 +94,20 @@ class Watch:
         if self._http is None:
             timeout = aiohttp.ClientTimeout(total=_ANSWERS_WITHIN_S)
             self._http = aiohttp.ClientSession(timeout=timeout)
-        health, lag = await asyncio.gather(
-            asyncio.gather(*(self._health_of(self._http, service) for service in SERVICES)), self._lag()
+        health, lag, totals = await asyncio.gather(
+            asyncio.gather(*(self._health_of(self._http, service) for service in SERVICES)),
+            self._lag(),
+            self._totals(),
         )
-        return Sight(tuple(health), lag, time.monotonic())
+        return Sight(tuple(health), lag, totals, time.monotonic())
+
+    async def _totals(self) -> Row | None:
+        try:
+            async with self._database.transaction() as tx:
+                return await store.totals(tx, datetime.now(UTC))
+        except Retryable as error:
+            _log.warning("watch.no_totals", error=str(error))
+            return None
 
     async def _health_of(self, http: aiohttp.ClientSession, service: str) -> ServiceHealth:
         if service == "console":

@@ -183,9 +183,26 @@ async def forget_pace(tx: Transaction, before: datetime) -> int:
     return await tx.execute("DELETE FROM pace WHERE slot < :before", before=before)
 
 
-async def pace_since(tx: Transaction, since: datetime) -> list[Row]:
-    """Histograms of the slots from `since` on: `stage`, `slot`, `measure`, `bucket`, `n`."""
-    return await tx.rows("SELECT stage, slot, measure, bucket, n FROM pace WHERE slot >= :since", since=since)
+async def histograms(tx: Transaction, since: datetime) -> list[Row]:
+    """Of the slots from `since` on, together: `stage`, `measure`, `bucket`, `n`."""
+    return await tx.rows(
+        """
+        SELECT stage, measure, bucket, CAST(sum(n) AS bigint) AS n FROM pace
+        WHERE slot >= :since GROUP BY stage, measure, bucket
+        """,
+        since=since,
+    )
+
+
+async def passages(tx: Transaction, since: datetime) -> list[Row]:
+    """How many passed each stage in each slot from `since` on: `stage`, `slot`, `n`."""
+    return await tx.rows(
+        """
+        SELECT stage, slot, CAST(sum(n) AS bigint) AS n FROM pace
+        WHERE slot >= :since AND measure = 'whole' GROUP BY stage, slot
+        """,
+        since=since,
+    )
 
 
 async def waiting(tx: Transaction) -> list[Row]:

@@ -14,6 +14,7 @@ from services.console.domain.condition import SERVICES, Waiting, notices
 from services.console.domain.deliveries import ENDED, RECEIVED
 from services.console.outbound import Sight
 from shared.db import Row
+from shared.errors import Retryable
 
 WINDOW: Final = timedelta(minutes=5)
 RESPONSES: Final[Mapping[str, str]] = {
@@ -31,12 +32,18 @@ def status(
     *,
     now: datetime,
     waiting: Sequence[Row],
-    totals: Row,
     nearest: Sequence[Row],
     dead: Sequence[Row],
-    counted: Sequence[Row],
+    histograms: Sequence[Row],
+    passages: Sequence[Row],
 ) -> dict[str, Any]:
-    """The condition of the whole: services, stages, deadlines, dead letters, and notices for the top."""
+    """The condition of the whole: services, stages, deadlines, dead letters, and notices for the top.
+
+    Raises Retryable where nothing could be counted, since the database was away.
+    """
+    if sight.totals is None:
+        raise Retryable("the read model cannot be counted")
+    totals = sight.totals
     waits = {row["service"]: Waiting(row["service"], row["cases"], row["since"]) for row in waiting}
     dead_letters = dead[0]["total"] if dead else 0
     told = notices(
@@ -72,7 +79,7 @@ def status(
         "notices": [{"weight": notice.weight, "words": notice.words} for notice in told],
         "services": services,
         "window_s": int(WINDOW.total_seconds()),
-        "stages": [_stage(name, counted, now) for name in pace.STAGES],
+        "stages": [_stage(name, histograms, passages, now) for name in pace.STAGES],
         "deadlines": {
             "open": totals["open"],
             "overdue": totals["overdue"],
@@ -97,9 +104,13 @@ def status(
     }
 
 
-def _stage(name: str, counted: Sequence[Row], now: datetime) -> dict[str, Any]:
-    mine = [(row["slot"], row["measure"], row["bucket"], row["n"]) for row in counted if row["stage"] == name]
-    found = pace.pace_of(name, mine, now=now, window=WINDOW)
+def _stage(name: str, histograms: Sequence[Row], passages: Sequence[Row], now: datetime) -> dict[str, Any]:
+    buckets: dict[str, dict[int, int]] = {}
+    for row in histograms:
+        if row["stage"] == name:
+            buckets.setdefault(row["measure"], {})[row["bucket"]] = row["n"]
+    per_slot = {row["slot"]: row["n"] for row in passages if row["stage"] == name}
+    found = pace.pace_of(name, buckets, per_slot, now=now, window=WINDOW)
     return {
         "stage": name,
         "passed": found.passed,

@@ -92,34 +92,30 @@ class Pace:
 
 def pace_of(
     stage: str,
-    counted: Sequence[tuple[datetime, str, int, int]],
+    histograms: Mapping[str, Mapping[int, int]],
+    per_slot: Mapping[datetime, int],
     *,
     now: datetime,
     window: timedelta,
 ) -> Pace:
-    """The pace of `stage` from its (slot, measure, bucket, n) within the window.
+    """The pace of `stage`: per measure its buckets within the window, and how many passed in each slot.
 
     The slot that is still filling is left out of the rates: it would always look like a fall.
     """
-    histograms: dict[str, dict[int, int]] = {measure: {} for measure in MEASURES}
-    per_slot: dict[datetime, int] = {}
-    for slot, measure, bucket, n in counted:
-        histograms[measure][bucket] = histograms[measure].get(bucket, 0) + n
-        if measure == "whole":
-            per_slot[slot] = per_slot.get(slot, 0) + n
+    waited, worked, whole = (histograms.get(measure, {}) for measure in MEASURES)
     slots = int(window / SLOT)
     newest = slot_start(slot_number(now)) - SLOT
     rates = tuple(per_slot.get(newest - SLOT * back, 0) / _SLOT_S for back in range(slots - 1, -1, -1))
     lately = rates[-6:]
     return Pace(
         stage=stage,
-        passed=sum(per_slot.values()),
+        passed=sum(whole.values()),
         per_second=round(sum(lately) / len(lately), 2) if lately else 0.0,
-        p50=percentile(histograms["whole"], 0.50),
-        p95=percentile(histograms["whole"], 0.95),
-        p99=percentile(histograms["whole"], 0.99),
-        waited_p50=percentile(histograms["waited"], 0.50),
-        worked_p50=percentile(histograms["worked"], 0.50),
+        p50=percentile(whole, 0.50),
+        p95=percentile(whole, 0.95),
+        p99=percentile(whole, 0.99),
+        waited_p50=percentile(waited, 0.50),
+        worked_p50=percentile(worked, 0.50),
         rates=rates,
     )
 

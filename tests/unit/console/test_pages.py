@@ -40,12 +40,12 @@ def row(case: str, **other: Any) -> dict[str, Any]:
 
 
 def case_text(case: str, **other: Any) -> str:
-    shown = views.case_page(row(case, **other), [], NOW)  # type: ignore[arg-type]
+    shown = views.case_page(row(case, **other), [], NOW)
     return bytes(Pages().page("case.html", viewer=OPS, here="/cases", case=shown).body).decode()
 
 
 def list_text(case: str) -> str:
-    lines = [views.case_line(row(case), NOW)]  # type: ignore[arg-type]
+    lines = [views.case_line(row(case), NOW)]
     wanted = {"find": case, "state": "", "response": "", "area": case}
     page = Pages().page(
         "cases.html",

@@ -151,8 +151,13 @@ def test_counts_of_two_copies_add_up_to_the_pace_of_the_whole() -> None:
     for second in range(60):
         for _ in range(5):
             pace.count(one, now - timedelta(seconds=second + 10), "triage", 6.0, 4.0)
-    rows = [(pace.slot_start(slot), measure, bucket, n) for (slot, _, measure, bucket), n in one.items()] * 2
-    found = pace.pace_of("triage", rows, now=now, window=timedelta(minutes=5))
+    buckets: dict[str, dict[int, int]] = {}
+    per_slot: dict[datetime, int] = {}
+    for (slot, _, measure, bucket), n in one.items():
+        buckets.setdefault(measure, {})[bucket] = buckets.get(measure, {}).get(bucket, 0) + 2 * n
+        if measure == "whole":
+            per_slot[pace.slot_start(slot)] = per_slot.get(pace.slot_start(slot), 0) + 2 * n
+    found = pace.pace_of("triage", buckets, per_slot, now=now, window=timedelta(minutes=5))
     assert found.passed == 600
     assert found.p50 == pytest.approx(10, rel=0.095)
     assert found.waited_p50 == pytest.approx(6, rel=0.095)
@@ -161,7 +166,7 @@ def test_counts_of_two_copies_add_up_to_the_pace_of_the_whole() -> None:
 
 
 def test_a_stage_that_nothing_passed_has_no_percentiles() -> None:
-    found = pace.pace_of("triage", [], now=POSTED, window=timedelta(minutes=5))
+    found = pace.pace_of("triage", {}, {}, now=POSTED, window=timedelta(minutes=5))
     assert (found.passed, found.p50, found.per_second) == (0, None, 0.0)
 
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import date
 from typing import Final
 
 from services.triage.domain.facts import FACTS
 from services.triage.domain.family import ADULT_AT, Family, Member, months_old, pregnancy, youngest
 from services.triage.domain.values import HOLDS, HOLDS_NOT, Facts, Value, any_of, exactly, sign, yes_no
-from shared.contracts.incident import Adult, Happened, Incident
+from shared.contracts.incident import Adult, Child, Happened, Incident
 
 CHILD_FACTS: Final = tuple(name for name, fact in FACTS.items() if fact.of == "child")
 _MOTHERING: Final = frozenset({"parent", "step_parent", "carer"})
@@ -30,13 +29,13 @@ def tell_people(facts: Facts, incident: Incident, family: Family) -> None:
     facts["suspect_under_18"] = exactly(any(_under_18(s, family) for s in family.suspects))
     facts["child_called_for_help"] = _called(incident, family)
     facts["child_special_needs"] = any_of(
-        yes_no(_needs(m.child.needs, m.child.disabilities), "child_special_needs")
+        yes_no(_child_needs(m.child), "child_special_needs")
         if m.child is not None
         else Value(False, not m.unborn and m.adult is None, _ask(m, "child_special_needs"))
         for m in family.children
     )
     victims = [a for a in family.victims if not _under_18(a, family)]
-    needs = [yes_no(_needs(a.needs, a.disabilities), "victim_vulnerable") for a in victims]
+    needs = [yes_no(_adult_needs(a), "victim_vulnerable") for a in victims]
     poorly = [
         sign(None if a.factors is None else False, "victim_vulnerable", not _POORLY.isdisjoint(a.factors or ()))
         for a in victims
@@ -47,7 +46,7 @@ def tell_people(facts: Facts, incident: Incident, family: Family) -> None:
     mothers = {r.from_ for r in incident.relationships or () if r.kind in _MOTHERING}
     mothers.difference_update(a.id for a in victims)
     needs += [
-        yes_no(_needs(a.needs, a.disabilities), "mother_special_needs")
+        yes_no(_adult_needs(a), "mother_special_needs")
         for a in incident.adults or ()
         if a.id in mothers and a.sex == "female"
     ]
@@ -66,10 +65,16 @@ def _under_18(adult: Adult, family: Family) -> bool:
     return adult.born is not None and months_old(adult.born, family.on) < ADULT_AT
 
 
-def _needs(needs: Sequence[str] | None, disabilities: Sequence[str] | None) -> bool | None:
-    if needs or disabilities:
+def _child_needs(child: Child) -> bool | None:
+    """`needs` is the field made for it; a disability written beside it is a sign as well."""
+    return True if child.needs or child.disabilities else None if child.needs is None else False
+
+
+def _adult_needs(adult: Adult) -> bool | None:
+    """Known to be none only where both lists are."""
+    if adult.needs or adult.disabilities:
         return True
-    return None if needs is None and disabilities is None else False
+    return None if adult.needs is None or adult.disabilities is None else False
 
 
 def _ask(member: Member, question: str) -> str | None:
@@ -147,7 +152,7 @@ def tell_child(member: Member, incident: Incident, case: Facts) -> Facts:
     """The facts of one child by itself."""
     said = incident.incident or _NOTHING_SAID
     child = member.child
-    if member.unborn:
+    if member.unborn and child is None:
         return dict.fromkeys(CHILD_FACTS, HOLDS_NOT)
     injured = any(injury.to == member.id for injury in said.injuries or ())
     cruelty = "child_cruelty" in (said.offences or ())
@@ -177,10 +182,12 @@ def tell_child(member: Member, incident: Incident, case: Facts) -> Facts:
         hurt_said = False
     seen = None if child.presence is None else child.presence in ("heard", "witnessed")
     there = None if child.presence is None else child.presence != "not_on_premises"
-    return {
+    told = {
         "child_saw_or_heard": yes_no(seen, "child_saw_or_heard"),
         "child_present": sign(there, "child_saw_or_heard", bool(child.held_by_adult or child.intervened)),
         "child_threatened": sign(child.threatened, "child_threatened", harm),
         "child_intervened": yes_no(child.intervened, "child_intervened"),
         "child_hurt": sign(hurt_said, "child_hurt", injured or cruelty),
     }
+    # Of an unborn child there is nothing to ask; what was written of it all the same still counts.
+    return {name: exactly(value.least) for name, value in told.items()} if member.unborn else told

@@ -109,6 +109,14 @@ def test_only_the_child_that_was_hurt_goes_to_the_child_abuse_team() -> None:
     assert levels(body) == {"c1": 4, "c2": 1}
 
 
+def test_a_birth_date_after_the_incident_takes_no_injury_away() -> None:
+    body = decided(
+        incident(children__0__born="2027-01-01", children__0__assaulted=True, children__0__presence=None)
+    )
+    assert {"s1", "s2"} <= rules(body)
+    assert asked(body) == set()
+
+
 def test_an_injury_named_to_a_child_is_that_childs() -> None:
     body = decided(incident(incident__injuries=[{"to": "c1", "severity": "minor", "treated": False}]))
     assert {"s2", "child-hurt"} <= rules(body)

@@ -212,3 +212,21 @@ def test_facts_that_protect_are_shown_and_change_nothing() -> None:
         "london-dvrim/1#protected-child",
         "london-dvrim/1#safe-place",
     ]
+
+
+@pytest.mark.parametrize(
+    ("needs", "disabilities", "known"),
+    [
+        ([], [], True),
+        ([], None, False),
+        (None, [], False),
+        (None, None, False),
+        (["autism"], None, True),
+        (None, ["deaf"], True),
+    ],
+)
+def test_a_victims_vulnerability_is_known_to_be_none_only_by_both_lists(
+    needs: list[str] | None, disabilities: list[str] | None, known: bool
+) -> None:
+    value = facts(adults__0__needs=needs, adults__0__disabilities=disabilities)["victim_vulnerable"]
+    assert value.known is known

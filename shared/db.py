@@ -53,6 +53,11 @@ def address(database: str) -> URL:
             " postgresql://USER:PASSWORD@HOST:PORT/DATABASE, special characters in the password"
             " percent-encoded."
         )
+    if unknown := sorted(set(url.query) - {"host", "port", "ssl", "sslmode"}):
+        raise BadSettings(
+            f"The database's address (WAYMARK_DATABASE) has options that are not taken here:"
+            f" {', '.join(unknown)}. It takes host, port and sslmode."
+        )
     query = {"ssl" if name == "sslmode" else name: value for name, value in url.query.items()}
     return url.set(drivername="postgresql+asyncpg", query=query)
 

@@ -126,6 +126,7 @@ def test_where_nothing_runs_it_ends_with_1_and_says_how_to_start_it(command: str
         ("postgresql://me:hush@127.0.0.1:1/x", "the database cannot be reached"),
         ("mysql://me:hush@127.0.0.1/x", "cannot be read: it is postgresql://"),
         ("hush", "cannot be read: it is postgresql://"),
+        ("postgresql://me:hush@127.0.0.1:1/x?connect_timeout=3", "not taken here: connect_timeout"),
     ],
 )
 @pytest.mark.parametrize("command", ["keys list", "migrate", "dead-letters list"])

@@ -59,7 +59,7 @@ class Handlers:
         rows = []
         for event in last:
             body: AnsweredSeen = event.body
-            received = [one for one in body.branches if one["state"] in RECEIVED]
+            received = _received(body)
             rows.append(_answered_row(event, received))
             if event.envelope.lane == "live":
                 known = received_before.get(event.case, frozenset())
@@ -198,16 +198,32 @@ def _answered_row(event: Event[Any], received: Sequence[BranchSeen]) -> dict[str
     }
 
 
+def _received(body: AnsweredSeen) -> list[BranchSeen]:
+    """The deliveries whose recipient has them, each with the moment from which that was so."""
+    moments: dict[str | None, str] = {}
+    for answer in body.answers:
+        if answer["kind"] == "received":
+            moments.setdefault(answer.get("delivery"), answer["at"])
+    found = [branch for branch in body.branches if branch["state"] in RECEIVED]
+    for branch in found:
+        own = branch.get("ledger")
+        at = moments.get(branch["delivery"]) or (own[-1]["to"] if own else None)
+        if at is not None:
+            branch["received_at"] = at
+    return found
+
+
 def _receipts(trunk: Sequence[EntrySeen], branches: Sequence[BranchSeen]) -> list[Passage]:
     """Deliveries newly received: from the decision to the receipt, and from the police's POST to it."""
     ours = [entry for entry in trunk if entry["stage"] != "police"]
     planning = [entry for entry in ours if entry["stage"] == "delivery"]
     passages: list[Passage] = []
     for branch in branches:
-        own = branch.get("ledger") or []
-        if not own:
+        if "received_at" not in branch:
             continue
-        ended = datetime.fromisoformat(own[-1]["to"])
+        ended = datetime.fromisoformat(branch["received_at"])
+        # What came after the receipt (opened, decided) is the service's time, not the way there.
+        own = [e for e in branch.get("ledger") or [] if datetime.fromisoformat(e["from"]) < ended]
         passages.append((ended, "delivery", *_sums([*planning, *own])))
         if ours:
             passages.append((ended, "end_to_end", *_sums([*ours, *own])))

@@ -141,15 +141,26 @@ class BranchSeen(TypedDict):
     due: NotRequired[str | None]
     attempts: NotRequired[int]
     breached: NotRequired[bool]
+    received_at: NotRequired[str]
+    """Not the sender's: added here, from the answers."""
     ledger: NotRequired[list[EntrySeen]]
 
 
+class AnswerSeen(TypedDict):
+    """That a recipient answered, and when; what it wrote stays where it is."""
+
+    delivery: NotRequired[str | None]
+    kind: str
+    at: str
+
+
 class AnsweredSeen(_Seen):
-    """Of `waymark.outcomes/1`; what recipients wrote stays where it is."""
+    """Of `waymark.outcomes/1`."""
 
     version: int
     revision: int
     state: str
+    answers: list[AnswerSeen] = []
     branches: list[BranchSeen] = []
 
 

@@ -202,7 +202,7 @@ def _delivery(branch: Mapping[str, Any], now: datetime) -> dict[str, Any]:
     state = str(branch.get("state", ""))
     due = _read(branch.get("due"))
     entries = branch.get("ledger") or []
-    met_at = _read(entries[-1]["to"]) if entries and state in RECEIVED else None
+    met_at = _read(branch.get("received_at"))
     return {
         "delivery": branch.get("delivery"),
         "recipient": branch.get("recipient"),

@@ -16,7 +16,8 @@ from services.console.settings import Settings
 from shared import ledger
 from tests.e2e import chromium
 from tests.integration.conftest import Servers, servers  # noqa: F401 (a fixture)
-from tests.integration.test_console import Senders, branch, key_of
+from tests.integration.senders import Senders, branch
+from tests.integration.test_console import key_of
 
 pytestmark = pytest.mark.skipif(chromium.found() is None, reason="needs Chromium: apt-get install chromium")
 

@@ -124,8 +124,8 @@ def draw(trunk: Sequence[Entry], branches: Sequence[Line]) -> Waterfall | None:
     one another, so their times are their own and do not add to it.
     """
     laid_trunk = _lay(trunk, None)
-    trunk_ended = laid_trunk[-1].ended if laid_trunk else None
-    laid_branches = [_lay(line.entries, trunk_ended) for line in branches]
+    last = laid_trunk[-1] if laid_trunk else None
+    laid_branches = [_lay(line.entries, last) for line in branches]
     stretches = [*laid_trunk, *(stretch for line in laid_branches for stretch in line)]
     if not stretches:
         return None
@@ -156,13 +156,13 @@ class _Stretch:
     ended: datetime
 
 
-def _lay(entries: Sequence[Entry], after: datetime | None) -> list[_Stretch]:
-    """One entry after the other. A line that begins where `after` ended, but for rounding, begins there."""
+def _lay(entries: Sequence[Entry], after: _Stretch | None) -> list[_Stretch]:
+    """One entry after the other. A line that was said to begin where `after` ended begins there."""
     laid: list[_Stretch] = []
     for entry in entries:
         began = laid[-1].ended if laid else entry.began
-        if not laid and after is not None and abs(began - after) <= _ROUNDING:
-            began = after
+        if not laid and after is not None and abs(began - after.entry.end) <= _ROUNDING:
+            began = after.ended
         turned = began + timedelta(milliseconds=entry.waited_ms)
         laid.append(_Stretch(entry, began, turned, turned + timedelta(milliseconds=entry.worked_ms)))
     return laid

@@ -90,6 +90,7 @@ def test_the_case_page_says_when_a_delivery_was_late() -> None:
     branch = {
         "delivery": "d-1", "recipient": "northbury-children", "service": "childrens_services", "version": 1,
         "state": "received", "due": "2026-11-21T01:30:02Z", "attempts": 2, "breached": True,
+        "received_at": "2026-11-21T01:42:02Z",
         "ledger": [{
             "stage": "delivery", "waited_ms": 1.0, "worked_ms": 2.0,
             "from": "2026-11-21T01:15:02Z", "to": "2026-11-21T01:42:02Z",

@@ -109,13 +109,13 @@ class Register:
     async def join(self, tx: EmittingTransaction, picture: Picture, arrivals: Mapping[str, Arrival]) -> None:
         """Join new revisions to the families in `picture`, emit them, and again the cases they changed.
 
-        A revision older than what its case stands at is left aside.
+        A revision that its case has, or has a newer one than, is left aside.
         """
         before = picture.standing
         arrivals = {
             case: arrival
             for case, arrival in arrivals.items()
-            if case not in before or before[case].revision <= arrival.revision
+            if case not in before or before[case].revision < arrival.revision
         }
         if not arrivals:
             return
@@ -130,13 +130,13 @@ class Register:
         written = []
         for case, arrival in arrivals.items():
             standing, stood = joined[case], before.get(case)
-            family = standing.case.family
             if arrival.account.withdrawn:
                 history = domain.unavailable()
-                standing.case.family = None
+                family = None if stood is None else stood.case.family
             else:
                 history = settled.histories[case]
-                causes.setdefault(settled.families[case].number, cause_of(arrival.event))
+                family = settled.families[case].number
+                causes.setdefault(family, cause_of(arrival.event))
             standing.digest = domain.digest_of(history)
             self._emit_arrival(tx, arrival, history, family, known_before=stood is not None)
             ties = arrival.account.ties
@@ -151,7 +151,7 @@ class Register:
         revisions = await store.newest_revisions(tx, arrivals)
         written = []
         for case, arrival in arrivals.items():
-            if revisions.get(case, 0) > arrival.revision:
+            if revisions.get(case, 0) >= arrival.revision:
                 continue
             history = domain.unavailable()
             standing = _standing(arrival, None)
@@ -237,6 +237,10 @@ class Register:
                 settled.families[case.id] = family
                 if len(settled.histories) % _TOLD_AT_ONCE == 0:
                     await asyncio.sleep(0)  # a large family must not hold up the consumer's heartbeats
+        for case_id, standing in picture.standing.items():
+            if standing.case.account.withdrawn and (standing.pending or standing.case.family is not None):
+                standing.case.family, standing.pending = None, False
+                settled.moved.add(case_id)
         for family in families:
             for case in family.cases:
                 if case.family != family.number:

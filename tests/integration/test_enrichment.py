@@ -271,6 +271,13 @@ async def test_an_older_revision_never_replaces_a_newer_one(worker: Worker) -> N
     assert [one.body.revision for one in await worker.emitted()] == [2]
 
 
+async def test_a_revision_that_is_sent_again_is_not_emitted_again(worker: Worker) -> None:
+    body = accepted("R1", victim(), at=1)
+    await worker.accept(body)
+    await worker.accept(body, accepted("R2", victim(), at=2))
+    assert [one.body.incident.reference for one in await worker.emitted()] == ["R1", "R2"]
+
+
 async def test_of_several_revisions_in_one_batch_the_newest_is_emitted(worker: Worker) -> None:
     await worker.accept(accepted("R1", victim()), accepted("R1", suspect(), revision=2))
     assert [one.body.revision for one in await worker.emitted()] == [2]
@@ -467,20 +474,56 @@ async def test_many_told_again_take_the_bulk_lane_the_gravest_and_newest_first(s
         assert all("R0" in told(body.history) for r, body in (await worker.newest()).items() if r != "R0")
 
 
+@asynccontextmanager
+async def lookups_stuck(servers: Servers) -> AsyncIterator[None]:
+    """What the look-up reads is locked, as by a long maintenance; what it writes is not."""
+    connection = await asyncpg.connect(servers.database)
+    async with connection.transaction():
+        await connection.execute("LOCK TABLE enrichment.records IN ACCESS EXCLUSIVE MODE")
+        yield
+    await connection.close()
+
+
+async def test_a_withdrawal_or_amendment_that_could_not_look_up_its_family_still_leaves_it_in_the_end(
+    servers: Servers,
+) -> None:
+    async with worker_on(servers, lookup_budget_ms=150) as worker:
+        await empty(worker)
+        bodies = [accepted(f"R{i}", victim(), at=i) for i in range(4)]
+        await worker.accept(*bodies)
+        async with lookups_stuck(servers):
+            await worker.accept(accepted("R0", victim(), at=0, revision=2, withdrawn=True))
+            await worker.accept(accepted("R1", suspect(), at=1, revision=2))
+            await worker.decide(case_decided(bodies[2], level=4))
+        newest = await worker.newest()
+        assert (newest["R0"].why, newest["R1"].why) == ("withdrawn", "amended")
+        await asyncio.sleep(0.01)
+        while await worker.fire():
+            pass
+        newest = await worker.newest()
+        assert (newest["R0"].why, told(newest["R1"].history), told(newest["R2"].history)) == (
+            "withdrawn",
+            [],
+            [],
+        )
+        assert [(i.reference, i.child_level) for i in newest["R3"].history.incidents or ()] == [("R2", 4)]
+        assert newest["R1"].family != newest["R3"].family
+        async with worker.outbox.database.transaction() as tx:
+            assert await tx.value("SELECT count(*) FROM incidents WHERE pending") == 0
+            assert await tx.value("SELECT family FROM incidents WHERE \"case\" = 'northshire/R0'") is None
+
+
 async def test_a_history_that_cannot_be_read_in_time_goes_on_as_unavailable_and_is_completed(
     servers: Servers,
 ) -> None:
     async with worker_on(servers, lookup_budget_ms=150) as worker:
         await empty(worker)
         await worker.accept(accepted("R1", victim(), at=1))
-        connection = await asyncpg.connect(servers.database)
-        async with connection.transaction():
-            await connection.execute("LOCK TABLE enrichment.records IN ACCESS EXCLUSIVE MODE")
+        async with lookups_stuck(servers):
             await worker.accept(accepted("R2", victim(), at=2), accepted("R3", victim(), at=3))
             new = (await worker.emitted())[1:]
             assert {one.body.history.status for one in new} == {"unavailable"}
             assert {one.body.why for one in new} == {"accepted"}
-        await connection.close()
         await asyncio.sleep(0.01)
         await worker.fire()
         newest = await worker.newest()

@@ -19,12 +19,15 @@ from services.delivery.rounds import Rounds
 from services.delivery.settings import Settings
 from shared.areas import load_areas
 from shared.contracts.topics import DECIDED
+from shared.errors import BadSettings
 from shared.runtime import Runtime
 from shared.web import application
 
 
 def create_app(settings: Settings) -> FastAPI:
-    """Delivery, ready to be served. Raises BadSettings where areas or recipients cannot be read."""
+    """Delivery, ready to be served. Raises BadSettings where settings, areas or recipients are no good."""
+    if settings.lease_s < settings.attempt_s + 1:
+        raise BadSettings("WAYMARK_LEASE_S has to be at least a second longer than WAYMARK_ATTEMPT_S.")
     areas = load_areas(settings.areas)
     directory = read_directory(
         settings.recipients,

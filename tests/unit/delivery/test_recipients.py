@@ -11,6 +11,8 @@ import yaml
 
 from services.delivery.directory import read_directory
 from services.delivery.domain.recipients import Directory, schools_of
+from services.delivery.main import create_app
+from services.delivery.settings import Settings
 from shared.areas import load_areas
 from shared.errors import BadSettings
 from shared.vocabulary import SERVICES
@@ -226,3 +228,9 @@ def test_files_that_hold_no_recipients_stop_the_start(tmp_path: Path, text: str,
         read_directory(tmp_path, load_areas(ROOT / "deploy" / "areas"), environment={})
     with pytest.raises(BadSettings, match="no folder"):
         read_directory(tmp_path / "gone", load_areas(ROOT / "deploy" / "areas"), environment={})
+
+
+def test_a_lease_that_no_attempt_fits_into_stops_the_start() -> None:
+    settings = Settings(database="postgresql://nowhere/x", kafka="nowhere:1", lease_s=10, attempt_s=10)
+    with pytest.raises(BadSettings, match="WAYMARK_LEASE_S"):
+        create_app(settings)

@@ -5,43 +5,28 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import defaultdict
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from pathlib import Path
-from typing import Any
 
-import asyncpg
-import httpx
-import orjson
 import pytest
-import uvicorn
-from opentelemetry.trace import SpanKind
-from pydantic import TypeAdapter
-from typer.testing import CliRunner
 
-from services.enrichment import domain, inbound
-from services.enrichment.commands import app
-from services.enrichment.handlers import Handlers
-from services.enrichment.main import create_app
-from services.enrichment.progress import ANSWERED_FOR_HISTORY, DECIDED_FOR_HISTORY
-from services.enrichment.settings import Settings
-from shared import keys, ledger, telemetry
-from shared.contracts.base import Contract
-from shared.contracts.envelope import Envelope
-from shared.contracts.events import CaseAnswered, CaseDecided, IncidentAccepted, IncidentEnriched
+from services.enrichment import domain
+from shared import ledger
+from shared.contracts.events import IncidentAccepted, IncidentEnriched
 from shared.contracts.history import History
-from shared.contracts.topics import DECIDED, INCIDENTS, OUTCOMES, Topic
-from shared.db import Database
-from shared.dead_letters import Record
-from shared.kafka import Producer
-from shared.outbox import Outbox
-from shared.stage import Event
-from shared.timers import Timers
-from shared.vocabulary import Lane
+from shared.contracts.topics import DECIDED, INCIDENTS
 from tests.integration.conftest import Servers
+from tests.integration.register_work import (
+    Worker,
+    empty,
+    histories,
+    in_order,
+    lookups_stuck,
+    service_on,
+    worker_on,
+)
+from tests.integration.test_plumbing import outbox_of
 from tests.unit.enrichment.builders import (
     NOON,
     Who,
@@ -54,94 +39,6 @@ from tests.unit.enrichment.builders import (
     victim,
 )
 
-_INCIDENT = TypeAdapter(Envelope[IncidentAccepted])
-_ENRICHED = TypeAdapter(Envelope[IncidentEnriched])
-_DECODERS: dict[Topic, TypeAdapter[Any]] = {
-    INCIDENTS: _INCIDENT,
-    DECIDED: DECIDED_FOR_HISTORY,
-    OUTCOMES: ANSWERED_FOR_HISTORY,
-}
-_SENDERS = {INCIDENTS: "intake", DECIDED: "triage", OUTCOMES: "delivery"}
-_TABLES = "incidents, keys, decisions, answers, records, relationships, outbox, seqs, marks, timers"
-
-
-def event(topic: Topic, case: str, body: Contract, *, seq: int = 1, lane: Lane = "live") -> Event[Any]:
-    """An event as the stage hands it to a handler, through its bytes."""
-    now = ledger.now()
-    bytes_ = orjson.dumps(
-        {
-            "id": f"{topic.name}-{case}-{seq}",
-            "type": "any",
-            "schema": topic.contract.schema_id,
-            "case": case,
-            "seq": seq,
-            "from": _SENDERS[topic],
-            "lane": lane,
-            "at": now.isoformat(),
-            "body": orjson.Fragment(body.as_bytes()),
-        }
-    )
-    envelope = _DECODERS[topic].validate_json(bytes_)
-    span = telemetry.start_span("test", SpanKind.CONSUMER)
-    return Event(envelope, topic, Record(topic.name, 0, seq, None, bytes_, None), now, span)
-
-
-@dataclass
-class Worker:
-    """One copy of the service, without its consumer: what it is given it handles at once."""
-
-    outbox: Outbox
-    handlers: Handlers
-    settings: Settings
-
-    async def accept(self, *bodies: IncidentAccepted, lane: Lane = "live") -> None:
-        """One batch of incidents."""
-        events = [event(INCIDENTS, body.incident.case, body, lane=lane) for body in bodies]
-        async with self.outbox.transaction(publish=False) as tx:
-            await self.handlers.join_incidents(tx, events)
-
-    async def decide(self, *bodies: CaseDecided) -> None:
-        """One batch of decisions."""
-        events = [event(DECIDED, body.incident.case, body) for body in bodies]
-        async with self.outbox.transaction(publish=False) as tx:
-            await self.handlers.learn_decisions(tx, events)
-
-    async def answer(self, *bodies: CaseAnswered) -> None:
-        """One batch of outcomes."""
-        events = [event(OUTCOMES, body.case, body) for body in bodies]
-        async with self.outbox.transaction(publish=False) as tx:
-            await self.handlers.learn_outcomes(tx, events)
-
-    async def fire(self) -> int:
-        """Fire what is due."""
-        return await Timers(self.outbox, inbound.timers(self.handlers)).fire_due()
-
-    async def emitted(self) -> list[Envelope[IncidentEnriched]]:
-        """All that was emitted, in order."""
-        async with self.outbox.database.transaction() as tx:
-            rows = await tx.rows("SELECT payload FROM outbox ORDER BY id")
-        return [_ENRICHED.validate_json(row["payload"]) for row in rows]
-
-    async def newest(self) -> dict[str, IncidentEnriched]:
-        """Per reference what was last emitted."""
-        return {one.body.incident.reference: one.body for one in await self.emitted()}
-
-    async def count(self) -> int:
-        """How many events were emitted so far."""
-        async with self.outbox.database.transaction() as tx:
-            return int(await tx.value("SELECT count(*) FROM outbox"))
-
-
-@asynccontextmanager
-async def worker_on(servers: Servers, **changes: Any) -> AsyncIterator[Worker]:
-    settings = Settings(database=servers.database, kafka=servers.kafka, complete_after_s=0.001, **changes)
-    database = Database(servers.database, "enrichment")
-    outbox = Outbox(database, Producer(servers.kafka, "test", servers.partitions))
-    try:
-        yield Worker(outbox, Handlers(settings), settings)
-    finally:
-        await database.close()
-
 
 @pytest.fixture
 async def worker(servers: Servers) -> AsyncIterator[Worker]:
@@ -149,29 +46,6 @@ async def worker(servers: Servers) -> AsyncIterator[Worker]:
     async with worker_on(servers) as one:
         await empty(one)
         yield one
-
-
-async def empty(worker: Worker) -> None:
-    async with worker.outbox.database.transaction() as tx:
-        await tx.execute(f"TRUNCATE {_TABLES} RESTART IDENTITY")
-
-
-def without_moments(history: History) -> dict[str, Any]:
-    """A history as data, without the moments at which it was told."""
-    return history.model_dump(mode="json", exclude={"as_of": True, "involvement": {"__all__": {"as_of"}}})
-
-
-async def histories(worker: Worker) -> dict[str, Any]:
-    return {
-        reference: without_moments(body.history)
-        for reference, body in (await worker.newest()).items()
-        if body.why != "withdrawn"
-    }
-
-
-def in_order(cases: Iterable[domain.Case]) -> dict[str, Any]:
-    joined = domain.join_in_order(cases)
-    return {case.partition("/")[2]: without_moments(history) for case, history in joined.items()}
 
 
 async def test_a_new_incident_is_emitted_with_its_family_and_what_is_known(worker: Worker) -> None:
@@ -474,16 +348,6 @@ async def test_many_told_again_take_the_bulk_lane_the_gravest_and_newest_first(s
         assert all("R0" in told(body.history) for r, body in (await worker.newest()).items() if r != "R0")
 
 
-@asynccontextmanager
-async def lookups_stuck(servers: Servers) -> AsyncIterator[None]:
-    """What the look-up reads is locked, as by a long maintenance; what it writes is not."""
-    connection = await asyncpg.connect(servers.database)
-    async with connection.transaction():
-        await connection.execute("LOCK TABLE enrichment.records IN ACCESS EXCLUSIVE MODE")
-        yield
-    await connection.close()
-
-
 async def test_a_withdrawal_or_amendment_that_could_not_look_up_its_family_still_leaves_it_in_the_end(
     servers: Servers,
 ) -> None:
@@ -536,271 +400,13 @@ async def test_a_history_that_cannot_be_read_in_time_goes_on_as_unavailable_and_
         assert await worker.count() == count
 
 
-RECORDS: dict[str, Any] = {
-    "schema": "waymark.records/1",
-    "source": "northbury-css",
-    "as_of": "2026-11-01T02:00:00Z",
-    "whole": False,
-    "people": [
-        {"id": "css-1", "role": "adult", "name": {"given": "Sian", "family": "Hughes"}, "born": "1994-03-07"},
-        {"id": "css-2", "role": "child", "name": {"given": "Owen", "family": "Hughes"}, "born": "2017-05-16"},
-    ],
-    "relationships": [{"from": "css-1", "to": "css-2", "kind": "parent"}],
-    "involvement": [
-        {"child": "css-2", "open": True, "worker": "Assessment Team 1", "pathways": [], "plans": []}
-    ],
-}
-
-
-@asynccontextmanager
-async def service_on(servers: Servers, **changes: Any) -> AsyncIterator[tuple[httpx.AsyncClient, str]]:
-    """The whole service with its consumer and timers, and a council's key."""
-    settings = Settings(
-        database=servers.database, kafka=servers.kafka, partitions=servers.partitions, **changes
-    )
-    owner = Database(servers.database, "enrichment", as_owner=True)
-    async with owner.transaction() as tx:
-        _, key = await keys.create(tx, role="council", source="northbury-css")
-    await owner.close()
-    service = create_app(settings)
-    async with (
-        service.router.lifespan_context(service),
-        httpx.AsyncClient(transport=httpx.ASGITransport(app=service), base_url="http://enrichment") as http,
-    ):
-        yield http, key
-
-
-def bearing(key: str) -> dict[str, str]:
-    return {"Authorization": f"Bearer {key}"}
-
-
-async def test_characters_that_the_database_cannot_hold_in_text_hold_up_nothing(
-    servers: Servers, worker: Worker
-) -> None:
-    odd = child(id="c\x00", school={"urn": "\x00"}, area="\x00")
-    first, second = accepted("R1", victim("Sian\x00 Hughes"), odd, at=1), accepted("R2", victim(), odd, at=2)
-    await worker.accept(first, second)
-    await worker.decide(case_decided(first, services={"childrens_services": ["c\x00"]}))
-    await worker.answer(case_answered(first))
-    newest = await worker.newest()
-    assert told(newest["R2"].history) == ["R1"]
-    assert [one.child for one in newest["R2"].history.involvement or ()] == ["c\x00"]
-    people = [*RECORDS["people"], {"id": "css-\x00"}, {"id": "css-4", "area": "\x00"}]
-    involvement = [{"child": "css-\x00"}, {"child": "css-2", "open": True, "worker": "\x00"}]
-    document = {**RECORDS, "people": people, "involvement": involvement}
-    async with service_on(servers) as (http, key):
-        answer = (await http.post("/v1/records", json=document, headers=bearing(key))).json()
-    assert (answer["people"], [(bad["list"], bad["index"]) for bad in answer["bad"]]) == (
-        3,
-        [("people", 2), ("involvement", 0)],
-    )
-
-
-async def test_records_are_matched_to_people_and_their_recent_cases_told_again(
-    servers: Servers, worker: Worker
-) -> None:
-    await worker.accept(accepted("R1", victim(), at=1), accepted("R2", child(id="x"), at=2))
-    async with service_on(servers) as (http, key):
-        answer = await http.post("/v1/records", json=RECORDS, headers=bearing(key))
-        assert answer.status_code == 200, answer.text
-        counts = {"people": 2, "relationships": 1, "involvement": 1, "removed": 0}
-        assert answer.json() == {"source": "northbury-css", **counts, "bad": []}
-        newest = await worker.newest()
-        assert newest["R1"].family == newest["R2"].family
-        [known] = newest["R1"].history.children_known or []
-        [involved] = newest["R1"].history.involvement or []
-        assert (known.child, involved.child, involved.level) == (None, known.id, "open")
-        assert involved.as_of == datetime(2026, 11, 1, 2, tzinfo=UTC)
-        assert [one.child for one in newest["R2"].history.involvement or ()] == ["x"]
-        assert told(newest["R2"].history) == ["R1"]
-        assert {body.why for body in newest.values()} == {"late_knowledge"}
-
-        count = await worker.count()
-        again = {**RECORDS, "as_of": "2026-11-02T02:00:00Z"}
-        assert (await http.post("/v1/records", json=again, headers=bearing(key))).status_code == 200
-        assert await worker.count() == count
-
-        closed = {
-            **again,
-            "people": [],
-            "relationships": [],
-            "involvement": [{"child": "css-2", "open": False}],
-        }
-        await http.post("/v1/records", json=closed, headers=bearing(key))
-        assert [one.open for one in (await worker.newest())["R2"].history.involvement or ()] == [False]
-
-        gone = {
-            **RECORDS,
-            "as_of": "2026-11-03T02:00:00Z",
-            "people": [],
-            "relationships": [],
-            "involvement": [],
-        }
-        await http.post("/v1/records", json={**gone, "removed": ["css-1"]}, headers=bearing(key))
-        newest = await worker.newest()
-        assert (newest["R1"].history.children_known, told(newest["R2"].history)) == ([], [])
-
-
-async def test_a_bad_entry_spoils_no_other_and_is_named_with_its_reason(
-    servers: Servers, worker: Worker
-) -> None:
-    document = {
-        **RECORDS,
-        "people": [
-            *RECORDS["people"],
-            {"id": "css-3", "born": "31/02/2016", "name": {"given": "Al", "family": "Hughes"}},
-            {"role": "child"},
-            "Owen",
-            RECORDS["people"][0],
-        ],
-        "relationships": [*RECORDS["relationships"], {"from": "css-1", "to": "css-99", "kind": "parent"}],
-        "involvement": [
-            *RECORDS["involvement"],
-            {"open": True},
-            {"child": "css-99"},
-            {"child": "css-2", "open": 7},
-        ],
-    }
-    await worker.accept(accepted("R1", victim(), child(), at=1))
-    async with service_on(servers) as (http, key):
-        answer = (await http.post("/v1/records", json=document, headers=bearing(key))).json()
-    assert (answer["people"], answer["relationships"], answer["involvement"]) == (2, 1, 1)
-    assert [(bad["list"], bad["index"]) for bad in answer["bad"]] == [
-        ("people", 2),
-        ("people", 3),
-        ("people", 4),
-        ("people", 5),
-        ("relationships", 1),
-        ("involvement", 1),
-        ("involvement", 2),
-        ("involvement", 3),
-    ]
-    assert "2016" not in str(answer["bad"])
-    assert [one.level for one in (await worker.newest())["R1"].history.involvement or ()] == ["open"]
-
-
-async def test_a_whole_import_replaces_what_the_source_sent_and_an_empty_one_is_refused(
-    servers: Servers, worker: Worker
-) -> None:
-    await worker.accept(accepted("R1", victim(), child(), at=1))
-    whole = {**RECORDS, "whole": True, "as_of": "2026-11-05T02:00:00Z"}
-    async with service_on(servers) as (http, key):
-
-        async def post(document: dict[str, Any], **params: str) -> httpx.Response:
-            return await http.post("/v1/records", json=document, headers=bearing(key), params=params)
-
-        assert (await post(RECORDS)).status_code == 200
-        fewer = {**whole, "people": RECORDS["people"][1:], "relationships": [], "involvement": []}
-        assert (await post(fewer)).json()["removed"] == 1
-        assert (await worker.newest())["R1"].history.involvement == []
-        nobody = {
-            **whole,
-            "as_of": "2026-11-06T02:00:00Z",
-            "people": [],
-            "relationships": [],
-            "involvement": [],
-        }
-        refused = await post(nobody)
-        assert refused.status_code == 422
-        assert refused.headers["content-type"] == "application/problem+json"
-        older = await post({**whole, "as_of": "2026-10-01T02:00:00Z"})
-        assert older.status_code == 409
-        assert (await post(nobody, empty="yes")).json()["removed"] == 1
-    assert (await worker.newest())["R1"].history.children_known == []
-
-
-async def test_a_council_sends_its_own_records_only(servers: Servers, worker: Worker) -> None:
-    async with service_on(servers) as (http, key):
-        other = await http.post(
-            "/v1/records", json={**RECORDS, "source": "southmere-css"}, headers=bearing(key)
-        )
-        assert other.status_code == 403
-        assert (await http.post("/v1/records", json=RECORDS)).status_code == 401
-        assert (await http.post("/v1/records", content=b"{", headers=bearing(key))).status_code == 400
-        unreadable = await http.post("/v1/records", json={"source": "northbury-css"}, headers=bearing(key))
-        assert (unreadable.status_code, unreadable.json()["at"]) == (422, "/as_of")
-
-
-async def test_the_command_sends_a_file_of_records(servers: Servers, worker: Worker, tmp_path: Path) -> None:
-    file = tmp_path / "records.json"
-    file.write_bytes(orjson.dumps({**RECORDS, "involvement": [{"child": "css-99"}]}))
-    async with service_on(servers) as (http, key):
-        server = uvicorn.Server(uvicorn.Config(http._transport.app, port=0, lifespan="off", log_level="error"))  # type: ignore[attr-defined]
-        serving = asyncio.create_task(server.serve())
-        while not server.started:
-            await asyncio.sleep(0.01)
-        url = f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
-        arguments = [str(file), "--url", url, "--key", key, "--json"]
-        ran = await asyncio.to_thread(CliRunner().invoke, app, arguments)
-        refused = await asyncio.to_thread(CliRunner().invoke, app, [*arguments[:-2], "wmk_none"])
-        server.should_exit = True
-        await serving
-    away = await asyncio.to_thread(CliRunner().invoke, app, arguments)
-    assert (away.exit_code, "does not answer" in away.output) == (1, True)
-    assert ran.exit_code == 1, ran.output
-    assert orjson.loads(ran.stdout)["people"] == 2
-    assert [bad["list"] for bad in orjson.loads(ran.stdout)["bad"]] == ["involvement"]
-    assert (refused.exit_code, "Unknown key" in refused.output) == (1, True)
-
-
-async def test_a_person_sees_a_familys_cases_of_their_own_areas_only(servers: Servers, worker: Worker) -> None:
-    first = accepted("R1", victim(), at=1, area="northbury")
-    await worker.accept(first, accepted("R2", victim(), at=2, area="southmere"))
-    await worker.decide(case_decided(first, level=3))
-    family = (await worker.newest())["R1"].family
-    owner = Database(servers.database, "enrichment", as_owner=True)
-    async with owner.transaction() as tx:
-        _, here = await keys.create(tx, role="person", person="p1", agency="police", areas=("northbury",))
-        _, nowhere = await keys.create(tx, role="person", person="p2", agency="police")
-    await owner.close()
-    async with service_on(servers) as (http, council):
-        seen = await http.get(f"/v1/families/{family}", headers=bearing(here))
-        assert [(one["case"], one["child_level"]) for one in seen.json()["cases"]] == [("northshire/R1", 3)]
-        assert (await http.get(f"/v1/families/{family}", headers=bearing(nowhere))).status_code == 404
-        assert (await http.get("/v1/families/none", headers=bearing(here))).status_code == 404
-        assert (await http.get(f"/v1/families/{family}", headers=bearing(council))).status_code == 403
-
-
-async def test_an_import_larger_than_a_slice_goes_on_by_timer(servers: Servers, worker: Worker) -> None:
-    bodies = [accepted(f"R{i}", victim(f"Ann Person{i:04}"), at=i) for i in range(7)]
-    await worker.accept(*bodies)
-    people = [
-        {
-            "id": f"p{i}",
-            "role": "adult",
-            "name": {"given": "Ann", "family": f"Person{i:04}"},
-            "born": "1994-03-07",
-        }
-        for i in range(7)
-    ]
-    children = [
-        {
-            "id": f"q{i}",
-            "role": "child",
-            "name": {"given": "Al", "family": f"Person{i:04}"},
-            "born": "2020-01-01",
-        }
-        for i in range(7)
-    ]
-    related = [{"from": f"p{i}", "to": f"q{i}", "kind": "parent"} for i in range(7)]
-    document = {**RECORDS, "people": [*people, *children], "relationships": related, "involvement": []}
-    async with service_on(servers, records_slice=3) as (http, key):
-        assert (await http.post("/v1/records", json=document, headers=bearing(key))).json()["people"] == 14
-
-        async def all_told() -> bool:
-            newest = await worker.newest()
-            return all(len(newest[f"R{i}"].history.children_known or ()) == 1 for i in range(7))
-
-        for _ in range(100):
-            if await all_told():
-                break
-            await asyncio.sleep(0.1)
-        assert await all_told()
-
-
 async def test_incidents_and_decisions_go_through_the_topics(servers: Servers, worker: Worker) -> None:
     first, second = accepted("R1", victim(), child(), at=1), accepted("R2", victim(), child(), at=2)
-    async with service_on(servers), sender(servers, "intake") as intake, sender(servers, "triage") as triage:
+    async with (
+        service_on(servers),
+        outbox_of(servers, "intake") as intake,
+        outbox_of(servers, "triage") as triage,
+    ):
         async with intake.transaction() as tx:
             for body in (first, second):
                 tx.emit(INCIDENTS, body.incident.case, body, started=ledger.now())
@@ -817,19 +423,6 @@ async def test_incidents_and_decisions_go_through_the_topics(servers: Servers, w
     assert [(row["case"], row["revision"], row["seq_emitted"]) for row in rows] == [
         (case, 1, newest_seq[case]) for case in ("northshire/R1", "northshire/R2")
     ]
-
-
-@asynccontextmanager
-async def sender(servers: Servers, service: str) -> AsyncIterator[Outbox]:
-    database = Database(servers.database, service)
-    producer = Producer(servers.kafka, f"test-{service}", servers.partitions)
-    outbox = Outbox(database, producer)
-    try:
-        yield outbox
-    finally:
-        await outbox.close()
-        await producer.close()
-        await database.close()
 
 
 async def until(worker: Worker, holds: Callable[[dict[str, IncidentEnriched]], bool]) -> None:

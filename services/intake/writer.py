@@ -25,6 +25,8 @@ Accept = Callable[[EmittingTransaction, Sequence[Submission]], Awaitable[list[An
 
 _OVERTAKEN_TRIES: Final = 5
 _RETRY_AFTER_S: Final = "2"
+_GROUP_BYTES: Final = 1024 * 1024
+"""A group ends with the submission that brings it over this: long ones go a few at a time."""
 
 SUBMISSIONS: Final = Counter("waymark_submissions_total", "Submissions by what they were", ["door", "status"])
 GROUP: Final = Histogram(
@@ -79,9 +81,11 @@ class Writer:
         """Everything that waits, up to the size of a group: whoever sent one incident before those who
         sent a thousand."""
         group: list[Waiting] = []
+        size = 0
         for queue in (self._singles, self._lines):
-            while queue and len(group) < self._group_size:
+            while queue and len(group) < self._group_size and size < _GROUP_BYTES:
                 group.append(queue.popleft())
+                size += len(group[-1][0].raw)
         return group
 
     async def _write(self, group: Sequence[Waiting]) -> None:

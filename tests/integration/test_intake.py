@@ -9,6 +9,7 @@ import signal
 import socket
 import threading
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -504,9 +505,22 @@ async def test_a_long_batch_is_taken_from_a_caller_who_reads_no_answer_before_th
             await writer.drain()
         answered = await reader.read()
     writer.close()
-    assert answered.count(b'"code":202') == lines
+    told = [orjson.loads(line) for line in dechunked(answered).splitlines()]
+    assert [one["line"] for one in told] == list(range(1, lines + 1))
+    assert Counter(one["code"] for one in told) == {202: lines}
     (bulk,) = await door.rows(f"SELECT count(*) AS n FROM outbox WHERE topic = '{INCIDENTS.name}.bulk'")
     assert bulk["n"] == lines
+
+
+def dechunked(response: bytes) -> bytes:
+    """The body of a raw HTTP/1.1 response in chunks."""
+    rest = response.partition(b"\r\n\r\n")[2]
+    body = b""
+    while rest:
+        size, _, rest = rest.partition(b"\r\n")
+        body += rest[: int(size, 16)]
+        rest = rest[int(size, 16) + 2 :]
+    return body
 
 
 def a_decision(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -165,3 +166,13 @@ async def test_when_the_service_stops_nobody_is_left_waiting() -> None:
         await asyncio.sleep(0)
         await asyncio.sleep(0)
     assert [one.status for one in await bodies(*answers)] == [503, 503, 503]
+
+
+async def test_long_submissions_are_stored_a_few_at_a_time() -> None:
+    def long(reference: str) -> Submission:
+        return replace(a_submission(reference), raw=b" " * 600_000)
+
+    store = Store()
+    async with writing(store) as writer:
+        await bodies(*(writer.submit(long(str(n))) for n in range(5)))
+    assert [len(group) for group in store.groups] == [2, 2, 1]

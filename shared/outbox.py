@@ -207,7 +207,8 @@ class Outbox:
         self.producer = producer
         self._lease_s = lease_s
         self._unmarked: list[Stored] = []
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._going_out: list[Stored] = []
+        self._sending: asyncio.Task[None] | None = None
 
     @asynccontextmanager
     async def transaction(self, *, publish: bool = True) -> AsyncIterator[EmittingTransaction]:
@@ -227,15 +228,18 @@ class Outbox:
     def _in_background(self, stored: list[Stored]) -> None:
         if not self.producer.available:
             return  # the relay sends them when the broker is back, oldest first
-        task = asyncio.create_task(self._publish_once(stored))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._going_out += stored
+        if self._sending is None or self._sending.done():
+            self._sending = asyncio.create_task(self._send_what_goes_out())
 
-    async def _publish_once(self, stored: list[Stored]) -> None:
-        try:
-            await self.publish(stored)
-        except Retryable as error:
-            _log.warning("outbox.left_for_relay", events=len(stored), error=str(error))
+    async def _send_what_goes_out(self) -> None:
+        """While one send is under way the next gathers: a send costs the same for one event or for fifty."""
+        while self._going_out:
+            stored, self._going_out = self._going_out, []
+            try:
+                await self.publish(stored)
+            except (Retryable, Rejected) as error:
+                _log.warning("outbox.left_for_relay", events=len(stored), error=str(error))
 
     async def publish(self, stored: Sequence[Stored]) -> None:
         """Publish and remember to mark the rows sent. Raises Retryable where the broker is away."""
@@ -348,8 +352,8 @@ class Outbox:
 
     async def close(self) -> None:
         """Let what is under way finish, mark what was sent."""
-        if self._tasks:
-            await asyncio.wait(self._tasks, timeout=5)
+        if self._sending is not None:
+            await asyncio.wait([self._sending], timeout=5)
         try:
             async with asyncio.timeout(3):
                 await self.mark_sent()

@@ -86,7 +86,7 @@ async def bench_pipeline(options: Options, say: Say) -> dict[str, Any]:
     write_recipients(folder, lambda _: f"http://127.0.0.1:{port}/hook", webhooks_only=True)
     sink = await asyncio.create_subprocess_exec(sys.executable, "-m", "waymark.bench.sink", str(port))
     system = System(
-        Plan(options.data, recipients=folder, purpose="bench", environment=options.environment),
+        Plan(options.data, recipients=folder, purpose="work", environment=options.environment),
         progress=say,
     )
     try:

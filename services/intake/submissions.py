@@ -26,9 +26,10 @@ _UNWRITABLE: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """One incident on its way into the store. `arrived`: when its request came (UTC). `raw`: the bytes as
-    sent. `trace`: the traceparent that follows the case from here on."""
+    """One incident on its way into the store. `case`: its id, `force/reference`. `arrived`: when its request
+    came (UTC). `raw`: the bytes as sent. `trace`: the traceparent that follows the case from here on."""
 
+    case: str
     raw: bytes
     incident: Incident
     faults: list[Fault]
@@ -39,11 +40,6 @@ class Submission:
     key: str
     door: Door
     lane: Lane = "live"
-
-    @property
-    def case(self) -> str:
-        """The case's id, `force/reference`."""
-        return self.incident.case
 
     @property
     def contact_at(self) -> datetime:
@@ -80,6 +76,7 @@ def read_submission(
             at="/reference",
         )
     return Submission(
+        case=incident.case,
         raw=raw,
         incident=incident,
         faults=reading.faults,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
@@ -22,6 +23,15 @@ from shared.stage import Handler, Stage
 from shared.timers import TimerHandler, Timers
 
 _log = telemetry.logger()
+
+
+def _collect_less_often() -> None:
+    """Let the collector of reference cycles alone with what lives as long as the process, and look after
+    the rest less often: each event is a few hundred small objects, none in a cycle, and looking through
+    them took a fifth of the time of reading an incident."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 50)
 
 
 class Runtime:
@@ -94,6 +104,7 @@ class Runtime:
     async def running(self, _: FastAPI | None = None) -> AsyncIterator[None]:
         """The lifespan of the service's app."""
         provider = telemetry.set_up(self.service)
+        _collect_less_often()
         tasks = [asyncio.create_task(self._forever(work)) for work in (self._topics, *self._work)]
         try:
             yield

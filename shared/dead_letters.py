@@ -110,7 +110,7 @@ async def one(tx: Transaction, number: int) -> Row | None:
 
 
 async def resolve(tx: Transaction, number: int, how: str) -> None:
-    """Note that a dead letter was dealt with (`resent`, `superseded`)."""
+    """Note that a dead letter was dealt with, and how (`resent`)."""
     await tx.execute(
         "UPDATE dead_letters SET resolved_at = now(), resolution = :how WHERE id = :id AND resolved_at IS NULL",
         id=number,

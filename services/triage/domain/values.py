@@ -77,18 +77,6 @@ def any_of(values: Iterable[Value]) -> Value:
     return Value(least, greatest, ask)
 
 
-def all_of(values: Iterable[Value]) -> Value:
-    """True where all of the values are."""
-    least, ask = True, None
-    for value in values:
-        if not value[1]:
-            return HOLDS_NOT
-        if not value[0]:
-            least = False
-            ask = ask or value[2]
-    return Value(least, True, ask)
-
-
 def riskier(a: Value, b: Value, kind: str, falling: bool) -> Value:
     """The value that is at both ends the riskier of the two: what both pieces of evidence allow.
 

@@ -206,7 +206,9 @@ class Database:
                 except BaseException:
                     await _roll_back(connection)
                     raise
-                await connection.execute("COMMIT")
+                if await connection.execute("COMMIT") != "COMMIT":
+                    # PostgreSQL answers ROLLBACK, without an error, where a statement had failed before.
+                    raise Retryable("the database did not keep the transaction")
 
     @asynccontextmanager
     async def _connection(self) -> AsyncIterator[Any]:

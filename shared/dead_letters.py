@@ -82,15 +82,16 @@ def shape_of(value: Any, depth: int = 0) -> Any:
     if isinstance(value, dict):
         if depth >= _DEEPEST:
             return f"object({len(value)})"
-        return {_field_name(key): shape_of(inner, depth + 1) for key, inner in list(value.items())[:60]}
+        return {field_name(key): shape_of(inner, depth + 1) for key, inner in list(value.items())[:60]}
     if isinstance(value, list):
         return f"list({len(value)})"
     return type(value).__name__
 
 
-def _field_name(key: str) -> str:
-    """Only what looks like a field's name: a key can be content too."""
-    return key if key.isascii() and key.replace("_", "").isalpha() and len(key) <= 40 else "?"
+def field_name(key: str) -> str:
+    """Only what looks like a field's name, in lower case as the contracts write them: a key can be content."""
+    plain = key.isascii() and key.replace("_", "").isalpha() and key == key.lower() and len(key) <= 40
+    return key if plain else "?"
 
 
 async def waiting(tx: Transaction) -> list[Row]:

@@ -239,6 +239,11 @@ async def group_offsets(bootstrap: str, group: str) -> dict[tuple[str, int], int
 
 async def end_offsets(bootstrap: str, topics: Sequence[Topic]) -> dict[tuple[str, int], int]:
     """The offset after the last record, per (topic lane, partition)."""
+    return {place: end for place, (_, end) in (await kept_offsets(bootstrap, topics)).items()}
+
+
+async def kept_offsets(bootstrap: str, topics: Sequence[Topic]) -> dict[tuple[str, int], tuple[int, int]]:
+    """What is kept, per (topic lane, partition): the first record's offset, and that after the last."""
     lanes = [lane for topic in topics for lane in topic.lanes]
     async with admin(bootstrap) as described:
         found = await described.describe_topics(lanes)
@@ -250,8 +255,11 @@ async def end_offsets(bootstrap: str, topics: Sequence[Topic]) -> dict[tuple[str
     client = AIOKafkaConsumer(bootstrap_servers=bootstrap, request_timeout_ms=10_000)
     try:
         await client.start()
-        ends = await client.end_offsets(partitions) if partitions else {}
-        return {(tp.topic, tp.partition): offset for tp, offset in ends.items()}
+        if not partitions:
+            return {}
+        first = await client.beginning_offsets(partitions)
+        ends = await client.end_offsets(partitions)
+        return {(tp.topic, tp.partition): (first[tp], end) for tp, end in ends.items()}
     except (KafkaError, OSError) as error:
         raise Retryable(f"the broker cannot be reached ({type(error).__name__})") from error
     finally:

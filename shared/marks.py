@@ -30,6 +30,21 @@ async def load(tx: Transaction, events: Sequence[Event[Any]]) -> dict[tuple[str,
     return {(row["case"], row["sender"]): row["seq"] for row in rows}
 
 
+def newer(events: Sequence[Event[Any]], seen: Mapping[tuple[str, str], int]) -> list[Event[Any]]:
+    """The events above their mark, and above those before them in the same batch: a relay may send an
+    older one after a newer one, or the same twice. Events that are no whole states all count."""
+    highest = dict(seen)
+    found = []
+    for event in events:
+        if event.topic.whole_state:
+            pair = (event.case, event.envelope.from_)
+            if event.envelope.seq <= highest.get(pair, 0):
+                continue
+            highest[pair] = event.envelope.seq
+        found.append(event)
+    return found
+
+
 async def save(tx: Transaction, applied: Sequence[Event[Any]], seen: Mapping[tuple[str, str], int]) -> None:
     """Move the marks past what was applied.
 

@@ -49,6 +49,12 @@ class Emission:
     trace: str | None
     seq: int = 0
 
+    @property
+    def counter(self) -> str:
+        """What its `seq` counts. Events that are no whole states are numbered apart from those that are:
+        the highest `seq` of a case is always that of its newest state."""
+        return self.case if self.topic.whole_state else f"{self.topic.name} {self.case}"
+
 
 @dataclass(slots=True)
 class Stored:
@@ -123,7 +129,7 @@ class EmittingTransaction(Transaction):
                 CAST(:topics AS text[]), CAST(:cases AS text[]), CAST(:seqs AS bigint[]),
                 CAST(:payloads AS bytea[]), CAST(:traces AS text[])
             )
-            RETURNING id, "case", seq
+            RETURNING id, topic, "case", seq
             """,
             topics=[m.topic for m in messages],
             cases=[m.key for m in messages],
@@ -131,13 +137,13 @@ class EmittingTransaction(Transaction):
             payloads=[m.value for m in messages],
             traces=[m.traceparent for m in messages],
         )
-        ids = {(row["case"], row["seq"]): row["id"] for row in rows}
-        self.stored += [Stored(ids[m.key, seq], m) for m, seq in zip(messages, numbers, strict=True)]
+        ids = {(row["topic"], row["case"], row["seq"]): row["id"] for row in rows}
+        self.stored += [Stored(ids[m.topic, m.key, seq], m) for m, seq in zip(messages, numbers, strict=True)]
 
     async def _next_seqs(self, emissions: Sequence[Emission]) -> list[int]:
         counts: dict[str, int] = {}
         for emission in emissions:
-            counts[emission.case] = counts.get(emission.case, 0) + 1
+            counts[emission.counter] = counts.get(emission.counter, 0) + 1
         cases = sorted(counts)
         rows = await self.rows(
             """
@@ -151,8 +157,8 @@ class EmittingTransaction(Transaction):
         )
         following = {row["case"]: row["seq"] - counts[row["case"]] + 1 for row in rows}
         for emission in emissions:
-            emission.seq = following[emission.case]
-            following[emission.case] += 1
+            emission.seq = following[emission.counter]
+            following[emission.counter] += 1
         return [emission.seq for emission in emissions]
 
 
@@ -160,7 +166,7 @@ def _envelope(emission: Emission, service: str, seq: int, at: datetime) -> bytes
     entries = ledger.add_work(emission.ledger, service, emission.started, at)
     return orjson.dumps(
         {
-            "id": event_id(service, emission.case, seq),
+            "id": event_id(service, emission.counter, seq),
             "type": getattr(emission.body, "type"),  # noqa: B009 (a class variable of event bodies)
             "schema": emission.topic.contract.schema_id,
             "case": emission.case,

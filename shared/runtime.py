@@ -74,7 +74,7 @@ class Runtime:
             bulk_slice=settings.bulk_slice,
             fetch_wait_ms=settings.fetch_wait_ms,
             patient=patient,
-            group=f"{self.service}.patient" if patient and self._stages else None,
+            group=f"{self.service}.{len(self._stages)}" if self._stages else None,
             stuck_after_s=settings.stuck_after_s,
             after_commit=after_commit,
             decoders=decoders,

@@ -115,6 +115,7 @@ class Stage:
         self._given_up: set[TopicPartition] = set()
         self._consumer: AIOKafkaConsumer | None = None
         self._last_progress = 0.0
+        self._stuck = False
         self.running = False
 
     async def run(self) -> None:
@@ -139,6 +140,7 @@ class Stage:
             fetch_min_bytes=self._fetch_min_bytes,
         )
         self._done.clear()
+        self._stuck = False
         lanes = [lane for topic in self._handlers for lane in topic.lanes]
         watchdog: asyncio.Task[None] | None = None
         try:
@@ -152,7 +154,9 @@ class Stage:
             while True:
                 await self._next_batch(consumer)
         except asyncio.CancelledError:
-            if watchdog is not None and watchdog.done() and not _asked_to_stop():
+            # The watchdog's cancel is taken back, so that the next one, or a stop, counts by itself.
+            task = asyncio.current_task()
+            if self._stuck and task is not None and task.uncancel() == 0:
                 raise Retryable("the consumer was stuck") from None
             raise
         finally:
@@ -314,12 +318,7 @@ class Stage:
             # sender's `seq` with its states but not their order: marks would let one drop the other.
             states = [event for event in events if event.topic.whole_state]
             seen = await marks.load(tx, states)
-            fresh = [
-                event
-                for event in events
-                if not event.topic.whole_state
-                or event.envelope.seq > seen.get((event.case, event.envelope.from_), 0)
-            ]
+            fresh = marks.newer(events, seen)
             for topic, handler in self._handlers.items():
                 mine = [event for event in fresh if event.topic is topic]
                 if mine:
@@ -368,6 +367,7 @@ class Stage:
             strikes = strikes + 1 if stuck else 0
             if strikes >= 2 and consuming is not None:
                 _log.error("stage.stuck", idle_s=round(idle), lag=sum(lags.values()))
+                self._stuck = True
                 consuming.cancel("stuck")
                 return
 
@@ -404,19 +404,16 @@ class _Rebalance(ConsumerRebalanceListener):  # type: ignore[misc]
         _log.info("stage.assigned", partitions=len(assigned))
 
 
-def _asked_to_stop() -> bool:
-    task = asyncio.current_task()
-    return task is not None and task.cancelling() > 1
-
-
 def _header(headers: Sequence[tuple[str, bytes]], name: str) -> str | None:
     return next((value.decode("ascii", "replace") for key, value in headers if key == name), None)
 
 
 def _first_fault(error: ValidationError) -> str:
-    """Where and what kind, never what was said."""
+    """Where and what kind, never what was said: a key that is no field's name is content too."""
     first = error.errors(include_url=False, include_input=False, include_context=False)[0]
-    where = "/".join(str(part) for part in first["loc"])
+    where = "/".join(
+        dead_letters.field_name(part) if isinstance(part, str) else str(part) for part in first["loc"]
+    )
     return f"{first['type']} at /{where}"
 
 

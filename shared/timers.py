@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 import orjson
 
 from shared import telemetry
-from shared.db import Transaction
+from shared.db import Row, Transaction
 from shared.errors import Retryable
 from shared.outbox import EmittingTransaction, Outbox
 
@@ -18,7 +18,6 @@ TimerHandler = Callable[[EmittingTransaction, str, dict[str, Any]], Awaitable[No
 """Called with the transaction, the timer's key and what was put with it."""
 
 _log = telemetry.logger()
-_TRIES = 20
 
 
 async def set_timer(tx: Transaction, name: str, key: str, due: datetime, **payload: Any) -> None:
@@ -66,11 +65,12 @@ class Timers:
         async with self._outbox.database.transaction() as tx:
             due = await tx.rows(
                 """
-                UPDATE timers SET lease_until = clock_timestamp() + make_interval(secs => :lease),
+                UPDATE timers
+                SET lease_until = clock_timestamp() + make_interval(secs => :lease * least(60, 1 + tries)),
                     tries = tries + 1
                 WHERE (name, key) IN (
                     SELECT name, key FROM timers
-                    WHERE due_at <= clock_timestamp() AND tries < :tries
+                    WHERE due_at <= clock_timestamp()
                       AND (lease_until IS NULL OR lease_until < clock_timestamp())
                       AND name = ANY(CAST(:names AS text[]))
                     ORDER BY due_at LIMIT 50
@@ -79,12 +79,29 @@ class Timers:
                 RETURNING name, key, due_at
                 """,
                 lease=self._lease_s,
-                tries=_TRIES,
                 names=sorted(self._handlers),
             )
-        for timer in sorted(due, key=lambda row: row["due_at"]):
-            await self._fire(timer["name"], timer["key"], timer["due_at"])
+        due.sort(key=lambda row: row["due_at"])
+        for number, timer in enumerate(due):
+            try:
+                await self._fire(timer["name"], timer["key"], timer["due_at"])
+            except Retryable:
+                await self._release(due[number:])
+                raise
         return len(due)
+
+    async def _release(self, timers: Sequence[Row]) -> None:
+        """What passes by itself costs a timer neither its turn nor a try."""
+        async with self._outbox.database.transaction() as tx:
+            await tx.execute(
+                """
+                UPDATE timers AS t SET lease_until = NULL, tries = greatest(0, t.tries - 1)
+                FROM unnest(CAST(:names AS text[]), CAST(:keys AS text[])) AS back(name, key)
+                WHERE t.name = back.name AND t.key = back.key
+                """,
+                names=[timer["name"] for timer in timers],
+                keys=[timer["key"] for timer in timers],
+            )
 
     async def _fire(self, name: str, key: str, due_at: datetime) -> None:
         try:
@@ -101,6 +118,7 @@ class Timers:
         except Retryable:
             raise
         except Exception as error:
-            # It stays, leased, and is tried again; the metric and the log name it for ops.
+            # It stays, leased for longer each time, and is tried again for ever: a timer stands for a case
+            # that waits. The metric and the log name it for ops.
             telemetry.EVENTS.labels(self._outbox.database.service, f"timer.{name}", "failed").inc()
             _log.error("timers.failed", timer=name, error=error)

@@ -110,7 +110,13 @@ async def _http_error(_: Request, error: Exception) -> Response:
 
 async def _bad_parameters(_: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)  # noqa: S101 (registered for this class)
-    wrong = sorted({"/".join(str(part) for part in one["loc"]) for one in error.errors()})
+    # Names of parameters are ours; what stands in a body is not.
+    wrong = sorted(
+        {
+            "/".join(str(part) for part in one["loc"]) if one["loc"][0] != "body" else "body"
+            for one in error.errors()
+        }
+    )
     return problem(422, "Parameters cannot be read", f"Please check: {', '.join(wrong)}.")
 
 

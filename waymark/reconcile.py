@@ -17,9 +17,10 @@ import typer
 from rich.table import Table
 
 from deploy.migrations import SERVICES
+from shared.contracts.topics import DECIDED, ENRICHED, INCIDENTS
 from shared.db import Database, Transaction
 from shared.errors import Retryable
-from shared.kafka import group_offsets
+from shared.kafka import group_offsets, kept_offsets
 from shared.vocabulary import CASE_STATES
 from waymark import terminal
 from waymark.access import owner
@@ -28,8 +29,21 @@ from waymark.terminal import DataOption, JsonOption
 UNACCOUNTED: Final = "unaccounted"
 _HOPS: Final = (("intake", "enrichment"), ("enrichment", "triage"), ("triage", "delivery"))
 
-Offsets = Mapping[str, Mapping[tuple[str, int], int]] | None
-"""Per consumer group its committed offsets; None: the broker could not be asked."""
+Place = tuple[str, int]
+"""A topic's lane and a partition."""
+
+
+@dataclass(frozen=True, slots=True)
+class Broker:
+    """What the broker said: per consumer group its committed offsets, and what each partition holds, from
+    its first offset to the one after its last."""
+
+    committed: Mapping[str, Mapping[Place, int]]
+    kept: Mapping[Place, tuple[int, int]]
+
+
+Offsets = Broker | None
+"""None: the broker could not be asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +84,11 @@ _QUERY: Final = """
     LEFT JOIN triage.marks mt ON mt."case" = i."case" AND mt.sender = 'enrichment'
     LEFT JOIN delivery.marks md ON md."case" = i."case" AND md.sender = 'triage'
     LEFT JOIN intake.outbox oi ON oi."case" = i."case" AND oi.seq = i.emitted_seq
+        AND oi.topic LIKE 'waymark.incidents.%'
     LEFT JOIN enrichment.outbox oe ON oe."case" = i."case" AND oe.seq = e.seq_emitted
+        AND oe.topic LIKE 'waymark.enriched.%'
     LEFT JOIN triage.outbox ot ON ot."case" = i."case" AND ot.seq = t.seq_emitted
+        AND ot.topic LIKE 'waymark.decided.%'
     ORDER BY i."case", i.revision
 """
 
@@ -108,8 +125,9 @@ def _on_the_way(
         return Found(case, revision, "in_flight", hop, number)
     if offsets is None:
         return Found(case, revision, "in_flight", hop, number, verified=False)
-    committed = offsets[reader].get((row[f"{sender}_topic"], row[f"{sender}_partition"]), 0)
-    waits_on_topic = row[f"{sender}_offset"] >= committed
+    place, offset = (row[f"{sender}_topic"], row[f"{sender}_partition"]), row[f"{sender}_offset"]
+    first, end = offsets.kept.get(place, (0, 0))
+    waits_on_topic = max(first, offsets.committed[reader].get(place, 0)) <= offset < end
     return Found(case, revision, "in_flight" if waits_on_topic else UNACCOUNTED, hop, number)
 
 
@@ -117,16 +135,23 @@ async def check(database: Database, kafka: str) -> list[Found]:
     """Look at every accepted revision.
 
     The committed offsets are read before the database's snapshot: a consumer commits its offset after
-    its transaction, so an event below the committed offset has its mark in the snapshot, or is lost.
+    its transaction, so an event below the committed offset has its mark in the snapshot, or is lost. What
+    the partitions hold is read after it: an event that was sent stands there then, or is lost.
     """
-    offsets: Offsets
     try:
-        offsets = {reader: await group_offsets(kafka, reader) for _, reader in _HOPS}
+        committed = {reader: await group_offsets(kafka, reader) for _, reader in _HOPS}
     except Retryable:
-        offsets = None
+        committed = None
     async with database.transaction() as tx:
         await tx.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
-        return [find(dict(row), offsets) for row in await tx.rows(_QUERY)]
+        rows = [dict(row) for row in await tx.rows(_QUERY)]
+    offsets: Offsets = None
+    if committed is not None:
+        try:
+            offsets = Broker(committed, await kept_offsets(kafka, (INCIDENTS, ENRICHED, DECIDED)))
+        except Retryable:
+            offsets = None
+    return [find(row, offsets) for row in rows]
 
 
 def report(found: list[Found]) -> dict[str, Any]:

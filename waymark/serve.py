@@ -3,7 +3,6 @@ the command line being read in."""
 
 from __future__ import annotations
 
-import gc
 import importlib
 import sys
 
@@ -17,10 +16,6 @@ def serve(service: str) -> None:
     """Run `service` until it is told to stop. Raises BadSettings where it is told something wrong."""
     settings = read_settings(importlib.import_module(f"services.{service}.settings").Settings)
     app = importlib.import_module(f"services.{service}.main").create_app(settings)
-    # Events are trees of thousands of small objects without cycles. The collector would walk all that
-    # lives each time a few hundred more were made: decoding one event then takes four times as long.
-    gc.freeze()
-    gc.set_threshold(50_000, 20, 50)
     uvicorn.run(
         app,
         host=settings.host,

@@ -299,3 +299,51 @@ async def test_a_key_works_until_it_is_revoked_and_is_nowhere_to_be_read(servers
     assert key not in str([dict(row) for row in stored])
     await database.close()
     await connection.close()
+
+
+async def test_an_older_event_behind_a_newer_one_and_a_double_fall_away_within_one_batch(
+    servers: Servers,
+) -> None:
+    seen: list[tuple[str, int]] = []
+
+    async def handle(tx: EmittingTransaction, events: Sequence[Event[IncidentAccepted]]) -> None:
+        seen.extend((event.case, event.envelope.seq) for event in events if "/mixed" in event.case)
+
+    async with outbox_of(servers, "intake") as sender, outbox_of(servers, "enrichment") as outbox:
+        async with sender.transaction(publish=False) as tx:
+            for revision in (1, 2, 3):
+                tx.emit(INCIDENTS, "northshire/mixed", accepted("mixed", revision), started=NOON)
+        one, two, three = (stored.message for stored in tx.stored)
+        again = [Message(m.topic, m.key, m.value) for m in (one, three, two, three)]
+        await sender.producer.publish(again)
+        await emit(sender, accepted("mixed-end"))
+        async with stage_running(servers, outbox, {INCIDENTS: handle}):
+            await until(lambda: ("northshire/mixed-end", 1) in seen, "the event after the mixture")
+    assert [seq for case, seq in seen if case == "northshire/mixed"] == [1, 3]
+
+
+async def test_dead_letters_are_numbered_apart_from_a_cases_states(servers: Servers) -> None:
+    record = dead_letters.Record("waymark.incidents.v1", 0, 10**6, b"northshire/apart", b"{}")
+    async with outbox_of(servers, "enrichment") as outbox, outbox.transaction(publish=False) as tx:
+        await dead_letters.store(tx, "enrichment", record, "not an event")
+        await tx.store_emissions()
+        assert await tx.value("SELECT count(*) FROM seqs WHERE \"case\" = 'northshire/apart'") == 0
+
+
+async def test_a_stuck_consumer_is_rebuilt_each_time_and_a_stop_still_stops_it(servers: Servers) -> None:
+    async with outbox_of(servers, "triage") as outbox:
+        stage = Stage("triage", outbox, servers.kafka, {ENRICHED: _nothing}, fetch_wait_ms=20)
+        task = asyncio.create_task(stage.run())
+        for _ in range(3):
+            await until(lambda: stage.running, "a consumer with partitions")
+            stage._stuck = True
+            task.cancel("stuck")
+            await until(lambda: not stage.running, "the consumer let go")
+        await until(lambda: stage.running, "the consumer built anew")
+        task.cancel()
+        await asyncio.wait({task}, timeout=20)
+        assert task.cancelled()
+
+
+async def _nothing(tx: EmittingTransaction, events: Sequence[Event[IncidentEnriched]]) -> None:
+    """Takes whatever comes."""

@@ -1,8 +1,8 @@
 """An open-loop load: arrivals on a clock, whatever the answers do. Runs as a process of its own.
 
-Reads one JSON order on standard input, writes one JSON result on standard output:
-`{"url", "keys": {force: key}, "incidents": FILE, "skip", "rate", "seconds"}` gives
-`{"posts": [[case, scheduled, answered, status], ...]}` with times in seconds since 1970.
+Reads one JSON order on standard input: `{"url", "keys": {force: key}, "incidents": FILE, "skip", "rate",
+"seconds", "result": FILE}`, and writes `{"posts": [[case, scheduled, answered, status], ...]}` into the
+result's file, with times in seconds since 1970.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ def main() -> None:
     count = max(1, int(order["rate"] * order["seconds"]))
     bodies = read_slice(Path(order["incidents"]), order["skip"], count)
     results = uvloop.run(post_on_the_clock(order, bodies))
-    sys.stdout.buffer.write(orjson.dumps({"posts": results}))
+    Path(order["result"]).write_bytes(orjson.dumps({"posts": results}))
 
 
 if __name__ == "__main__":

@@ -156,13 +156,14 @@ class _Bench:
     async def run(self, rate: float, seconds: float, *, warm_up: bool = False) -> Run:
         """Load at one rate, wait until all is out or it is clear that it will not be soon."""
         count = max(1, int(rate * seconds))
-        order = {
+        order: dict[str, Any] = {
             "url": self._system.url("intake"),
             "keys": self._system.keys["police"],
             "incidents": str(self._incidents),
             "skip": self._skip,
             "rate": rate,
             "seconds": seconds,
+            "result": str(self._incidents.with_name("posts.json")),
         }
         self._skip += count
         before = snapshot(self._pids())
@@ -172,12 +173,11 @@ class _Bench:
             "-m",
             "waymark.bench.load",
             stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
         )
-        output, _ = await process.communicate(orjson.dumps(order))
+        await process.communicate(orjson.dumps(order))
         if process.returncode:
             raise BenchTrouble(f"The load ended with status {process.returncode}.")
-        posts = orjson.loads(output)["posts"]
+        posts = orjson.loads(await asyncio.to_thread(Path(order["result"]).read_bytes))["posts"]
         last_post = max(due for _, due, _, _ in posts)
         drained = await self._drain()
         after = snapshot(self._pids())

@@ -169,6 +169,15 @@ def report(found: list[Found]) -> dict[str, Any]:
     }
 
 
+async def conservation(address: str, kafka: str) -> dict[str, Any]:
+    """The check's document as it stands now, on a connection of its own."""
+    database = owner(address)
+    try:
+        return report(await check(database, kafka))
+    finally:
+        await database.close()
+
+
 async def repair(database: Database, found: list[Found]) -> int:
     """Send again, from the outboxes, what the next stage never saw. How many events."""
     rows: dict[str, list[int]] = {}

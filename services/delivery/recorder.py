@@ -19,7 +19,7 @@ from services.delivery.domain.case import CaseRecord, Delivery
 from services.delivery.domain.recipients import Recipient
 from services.delivery.domain.sending import Attempt
 from services.delivery.outgoing import Office, Outgoing
-from shared import audit, ledger, telemetry
+from shared import ledger, telemetry
 from shared.contracts.topics import OUTCOMES
 from shared.errors import Retryable
 from shared.outbox import EmittingTransaction, Outbox
@@ -210,15 +210,7 @@ class Recorder:
             await store.save_states(tx, told)
             await store.release(tx, unused, running=self._office.running)
             for delivery in outcome.held:
-                await audit.record(
-                    tx,
-                    who="delivery",
-                    act="delivery.held",
-                    case=delivery.case,
-                    delivery=delivery.id,
-                    recipient=delivery.recipient,
-                    because=delivery.held_because,
-                )
+                await store.note_held(tx, delivery)
         return outcome
 
     def _apply(self, note: Note, delivery: Delivery, outcome: _Outcome) -> None:

@@ -207,15 +207,7 @@ class Rounds:
                 for delivery in held:
                     answers.hold(delivery, "its recipient is not described any more")
                     HELD.labels(delivery.service, "recipient_gone").inc()
-                    await audit.record(
-                        tx,
-                        who="delivery",
-                        act="delivery.held",
-                        case=delivery.case,
-                        delivery=delivery.id,
-                        recipient=delivery.recipient,
-                        because=delivery.held_because,
-                    )
+                    await store.note_held(tx, delivery)
                 await store.update_deliveries(tx, sorted(held, key=lambda d: d.id))
                 told = [cases[case] for case in sorted(cases)]
                 tell(tx, told, deliveries, now)

@@ -14,6 +14,7 @@ from typing import Any, Final
 import orjson
 
 from services.delivery.domain.case import CaseRecord, Delivery, Route
+from shared import audit
 from shared.contracts.base import write_exact_moment
 from shared.contracts.envelope import LedgerEntry
 from shared.db import Row, Transaction
@@ -361,4 +362,17 @@ def _entry(data: Sequence[Any]) -> LedgerEntry:
         worked_ms=worked,
         from_=datetime.fromisoformat(start),
         to=datetime.fromisoformat(end),
+    )
+
+
+async def note_held(tx: Transaction, delivery: Delivery) -> None:
+    """Write into the audit that a delivery waits for a person, and why."""
+    await audit.record(
+        tx,
+        who="delivery",
+        act="delivery.held",
+        case=delivery.case,
+        delivery=delivery.id,
+        recipient=delivery.recipient,
+        because=delivery.held_because,
     )

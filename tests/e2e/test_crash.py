@@ -22,9 +22,8 @@ from services.enrichment import domain as enrichment
 from shared.contracts.events import CaseAnswered, CaseDecided, IncidentAccepted, IncidentEnriched
 from shared.contracts.topics import DECIDED, ENRICHED, INCIDENTS, OUTCOMES
 from tests.e2e.topics import newest
-from waymark.access import owner
 from waymark.demo.receivers import Receivers
-from waymark.reconcile import check, report
+from waymark.reconcile import conservation
 from waymark.simulate import load_profile, simulate
 from waymark.system import Plan, System
 
@@ -115,11 +114,7 @@ async def settle(system: System) -> dict[str, Any]:
     quiet = 0
     document: dict[str, Any] = {}
     for _ in range(360):
-        database = owner(system.parts.database)
-        try:
-            document = report(await check(database, system.parts.kafka))
-        finally:
-            await database.close()
+        document = await conservation(system.parts.database, system.parts.kafka)
         quiet = quiet + 1 if document["in_flight"] == 0 and not document["unverified"] else 0
         if quiet >= 8:
             break

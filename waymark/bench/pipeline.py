@@ -21,10 +21,9 @@ import psutil
 
 from deploy.local import ports
 from shared.errors import WaymarkError
-from waymark.access import owner
 from waymark.bench.processes import snapshot, spent
 from waymark.recipients import write_recipients
-from waymark.reconcile import check, report
+from waymark.reconcile import conservation
 from waymark.simulate import load_profile, simulate
 from waymark.system import Plan, System
 
@@ -104,7 +103,7 @@ async def bench_pipeline(options: Options, say: Say) -> dict[str, Any]:
                     if rate == 100 and options.baselines:
                         paced.append(await _baseline(system, "aiokafka", int(rate * options.seconds), rate))
             sustained = await _climb(bench, options, runs, say)
-            conservation = await bench.conservation()
+            checked = await bench.conservation()
             await system.stop_services()
             if options.baselines:
                 for kind, events in BASELINES.items():
@@ -113,7 +112,7 @@ async def bench_pipeline(options: Options, say: Say) -> dict[str, Any]:
     finally:
         sink.kill()
         await sink.wait()
-    return _document(runs, sustained, baselines, paced, conservation, system)
+    return _document(runs, sustained, baselines, paced, checked, system)
 
 
 def _plan(options: Options) -> list[float]:
@@ -240,11 +239,7 @@ class _Bench:
 
     async def conservation(self) -> dict[str, Any]:
         """The conservation check as it stands."""
-        database = owner(self._system.parts.database)
-        try:
-            return report(await check(database, self._system.parts.kafka))
-        finally:
-            await database.close()
+        return await conservation(self._system.parts.database, self._system.parts.kafka)
 
 
 async def _climb(bench: _Bench, options: Options, runs: list[Run], say: Say) -> float:
@@ -296,7 +291,7 @@ def _document(
     sustained: float,
     baselines: dict[str, Any],
     paced: Sequence[dict[str, float]],
-    conservation: dict[str, Any],
+    checked: dict[str, Any],
     system: System,
 ) -> dict[str, Any]:
     by_rate = {
@@ -351,6 +346,6 @@ def _document(
             }
             for run in runs
         ],
-        "unaccounted": conservation["unaccounted"],
+        "unaccounted": checked["unaccounted"],
         "machine": {"cores": psutil.cpu_count(), "restarts": sum(s.restarts for s in system.services.values())},
     }

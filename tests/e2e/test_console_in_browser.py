@@ -86,6 +86,7 @@ async def test_every_page_is_whole_fits_and_is_light(
         await log_in(tab, address, key, "/cases")
         assert await tab.evaluate("location.pathname") == "/cases", "after login people are where they wanted"
         await until_shown(tab, f"{address}/cases/northshire/B-1", "northbury-marac")
+        tab.complaints.clear()  # a case that the console has not heard of yet is 404, and rightly so
         for path in ("/", "/cases", "/cases/northshire/B-1"):
             await tab.go(f"{address}{path}")
             assert tab.statuses[f"{address}{path}"] == 200

@@ -13,6 +13,7 @@ from rich.table import Table
 
 from deploy.local import default_data_dir
 from waymark import terminal
+from waymark.bench import intake as intake_bench
 from waymark.bench.pipeline import Options, bench_pipeline
 from waymark.terminal import DataOption, JsonOption
 
@@ -60,6 +61,53 @@ def pipeline(
         _show(document)
     if document["unaccounted"]:
         raise typer.Exit(1)
+
+
+@app.command()
+def intake(
+    rounds: Annotated[int, typer.Option(min=1, help="How often each is measured, in turns.")] = 5,
+    singles: Annotated[int, typer.Option(min=100, help="Single posts in a round.")] = 2000,
+    batches: Annotated[int, typer.Option(min=1, help="Batches of 1,000 lines in a round.")] = 3,
+    connections: Annotated[int, typer.Option(min=1, max=200, help="Kept-alive connections.")] = 32,
+    data: DataOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """What accepting costs, single posts and batches, beside a bare FastAPI endpoint in the same run.
+
+    Takes about two minutes on two cores. Example: waymark bench intake --json > intake.json
+    """
+    place = data or _fresh_place()
+    options = intake_bench.Options(
+        place, rounds=rounds, singles=singles, batches=batches, connections=connections
+    )
+    try:
+        document = asyncio.run(
+            intake_bench.bench_intake(
+                options, lambda line: terminal.errors.print(f"[dim]{line}[/]", soft_wrap=True)
+            )
+        )
+    finally:
+        if data is None:
+            shutil.rmtree(place, ignore_errors=True)
+    if as_json:
+        terminal.print_json(document)
+        return
+    cpu, per_s, half = document["cpu_ms"], document["per_s"], document["accept_ms"]["half_the_highest_rate"]
+    table = Table(title="At the highest rate", title_justify="left")
+    for column in ("", "CPU ms of its process", "of the database", "a second"):
+        table.add_column(column, justify="left" if not column else "right")
+    table.add_row("a bare endpoint that answers 202", f"{cpu['bare']:.3f}", "", f"{per_s['bare']}")
+    for name, told, rate in (
+        ("single", "intake, a single post", "single"),
+        ("batch_line", "intake, a line of a batch of 1,000", "batch_lines"),
+    ):
+        table.add_row(told, f"{cpu[name]['intake']:.3f}", f"{cpu[name]['database']:.3f}", f"{per_s[rate]}")
+    terminal.out.print(table)
+    terminal.out.print(
+        f"accept at {half['rate']} a second: p50 {half['p50']}, p99 {half['p99']}, p99.9 {half['p99.9']} ms"
+    )
+    for name, ratio in document["ratios"].items():
+        terminal.out.print(f"{name.replace('_', ' ')}: {ratio}")
 
 
 def _fresh_place() -> Path:

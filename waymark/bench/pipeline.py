@@ -80,7 +80,7 @@ async def bench_pipeline(options: Options, say: Say) -> dict[str, Any]:
     rates = _plan(options)
     needed = sum(max(1, int(rate * options.seconds)) for rate in rates)
     say(f"Simulating {needed} incidents")
-    incidents = _write_incidents(options.data, needed)
+    incidents = write_incidents(options.data, needed)
     folder = options.data / "recipients"
     write_recipients(folder, lambda _: f"http://127.0.0.1:{port}/hook", webhooks_only=True)
     sink = await asyncio.create_subprocess_exec(sys.executable, "-m", "waymark.bench.sink", str(port))
@@ -120,12 +120,15 @@ def _plan(options: Options) -> list[float]:
     return [50, *repeated, *options.rising]
 
 
-def _write_incidents(data: Path, count: int) -> Path:
-    """A simulated year's worth of them, each reference once, one JSON object a line."""
+def write_incidents(data: Path, count: int, *, force: str | None = None) -> Path:
+    """A simulated year's worth of them, each reference once, one JSON object a line; all of one force
+    where it is named."""
     data.mkdir(parents=True, exist_ok=True)
     path = data / "incidents.jsonl"
     with path.open("wb") as file:
         for incident in simulate(load_profile("nspcc-2009"), count, 2007).incidents:
+            if force is not None:
+                incident = {**incident, "force": force}
             file.write(orjson.dumps(incident) + b"\n")
     return path
 
@@ -208,8 +211,8 @@ class _Bench:
             len(posts),
             accepted,
             round(accepted / max(span, 1e-9), 1),
-            _percentiles(accept, (50, 99)),
-            _percentiles(end_to_end, (50, 99, 99.9)),
+            percentiles(accept, (50, 99)),
+            percentiles(end_to_end, (50, 99, 99.9)),
             round(behind, 2),
             cpu,
             round(webhooks / accepted, 2),
@@ -272,7 +275,7 @@ async def _baseline(system: System, kind: str, events: int, rate: float) -> dict
     return dict(orjson.loads(output))
 
 
-def _percentiles(ordered: Sequence[float], shares: Sequence[float]) -> dict[str, float]:
+def percentiles(ordered: Sequence[float], shares: Sequence[float]) -> dict[str, float]:
     """By the nearest rank, in milliseconds; `ordered` may not be empty unless nothing was asked of it."""
     return {
         f"p{share:g}": round(ordered[min(len(ordered) - 1, int(len(ordered) * share / 100))], 2)

@@ -171,15 +171,17 @@ def _document(
     def median(of: Callable[[tuple[dict[str, Any], dict[str, Any], dict[str, Any]]], float]) -> float:
         return round(statistics.median(of(one) for one in rounds), 3)
 
+    def cpu_by_process(which: int) -> dict[str, float]:
+        names = list(rounds[0][which]["cpu_ms"])
+        return {
+            name: round(statistics.median(one[which]["cpu_ms"][name] for one in rounds), 3) for name in names
+        }
+
     return {
         "cpu_ms": {
             "bare": median(lambda one: one[0]["cpu_ms"]["bare"]),
-            "single": {
-                name: median(lambda one, n=name: one[1]["cpu_ms"][n]) for name in rounds[0][1]["cpu_ms"]
-            },
-            "batch_line": {
-                name: median(lambda one, n=name: one[2]["cpu_ms"][n]) for name in rounds[0][2]["cpu_ms"]
-            },
+            "single": cpu_by_process(1),
+            "batch_line": cpu_by_process(2),
         },
         "per_s": {
             "bare": round(statistics.median(one[0]["per_s"] for one in rounds)),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any, Final, Literal, NoReturn
 
 import orjson
 import typer
@@ -13,12 +13,14 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from deploy.local import default_data_dir
-from services.intake.sending import Report, Sender, items_of
+from services.intake.sending import Journal, Outcome, Report, Sender, Source, open_source
+from services.intake.sending.report import RefusalFile
 
 app = typer.Typer()
 _errors = Console(stderr=True, highlight=False)
 
-_SHOWN = 20
+Form = Literal["north", "south"]
+_LINES_OF_A_BATCH: Final = 1000
 
 
 def running_system(data: Path) -> tuple[str | None, dict[str, str]]:
@@ -34,75 +36,124 @@ def _read(place: Path) -> dict[str, Any]:
         return {}
 
 
-@app.command()
+@app.command(epilog="Example: waymark send --report refused.csv month.jsonl")
 def send(
-    file: Annotated[Path, typer.Argument(help="Incidents: JSON lines, one JSON object, or a list.")],
+    file: Annotated[
+        Path, typer.Argument(help="Incidents: JSON lines, one JSON object, a list; of a form also CSV.")
+    ],
     url: Annotated[str | None, typer.Option(envvar="WAYMARK_INTAKE_URL", help="Where intake answers.")] = None,
     key: Annotated[str | None, typer.Option(envvar="WAYMARK_KEY", help="A key of role police.")] = None,
     data: Annotated[
         Path | None,
         typer.Option(envvar="WAYMARK_DATA", help="Data directory of the system that runs here."),
     ] = None,
+    form: Annotated[
+        Form | None, typer.Option(help="The file holds this police form's own fields, as JSON or CSV.")
+    ] = None,
+    batch: Annotated[bool, typer.Option("--batch", help="Post a thousand lines at a time.")] = False,
+    bulk: Annotated[
+        bool, typer.Option("--bulk", help="A backfill: let everything else go first. Needs --batch.")
+    ] = False,
+    again: Annotated[
+        bool, typer.Option("--again", help="Send everything, also what was answered before an interruption.")
+    ] = False,
+    report_file: Annotated[
+        Path | None,
+        typer.Option("--report", help="Write what was refused and why: JSON lines, or CSV (*.csv)."),
+    ] = None,
     concurrency: Annotated[int, typer.Option(min=1, max=500, help="Posts under way at one time.")] = 16,
+    patience: Annotated[
+        float, typer.Option(min=0, help="Seconds to try one incident while the door cannot take it.")
+    ] = 60.0,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")] = False,
 ) -> None:
     """Post incidents to the door and say what became of each. Sending a file twice is safe.
 
-    Exit 1 where something was refused or could not be sent.
-
-    Example: waymark send month.jsonl
+    An interrupted sending goes on where it stopped when the same command is given again. Exit 1 where
+    something was refused or could not be sent, 130 where it was interrupted.
     """
     found_url, found_keys = running_system((data or default_data_dir("up")).expanduser())
     address = url or found_url
     if address is None:
-        _misused("No system runs here: start one with `waymark up`, or name one with --url and --key.")
+        _misused(
+            "No system runs here. Start one with `waymark up`, say with --data DIR which data directory it"
+            " runs on, or name one elsewhere with --url and --key."
+        )
     if address != found_url:
         found_keys = {}  # a key of the system here is nobody else's business
     if key is None and not found_keys:
         _misused("No key: give one with --key or WAYMARK_KEY; `waymark keys create --role police` makes one.")
     if not file.is_file():
         _misused(f"There is no file {file}.")
-    sender = Sender(address, key=key, keys=found_keys, concurrency=concurrency)
+    if (bulk and not batch) or (batch and form is not None):
+        _misused("--bulk goes with --batch, and --batch with incidents: a form's CSV goes in batches anyway.")
+    sender = Sender(
+        address,
+        key=key,
+        keys=found_keys,
+        concurrency=concurrency,
+        form=form,
+        chunk=_LINES_OF_A_BATCH if batch else 0,
+        bulk=bulk,
+        patience_s=patience,
+    )
     try:
-        report = _send(sender, file)
+        source = open_source(file, form=form is not None)
+        journal = Journal.beside(file, digest=source.digest, to=sender.address, again=again)
+        report = _send(sender, source, journal, report_file)
     except (OSError, ValueError) as error:
         _misused(str(error))
+    except KeyboardInterrupt:
+        _say(f"Stopped. What was answered is noted in {journal.place.name}: the same command sends the rest.")
+        raise typer.Exit(130) from None
     if as_json:
         sys.stdout.buffer.write(orjson.dumps(report.as_json(), option=orjson.OPT_INDENT_2) + b"\n")
     else:
-        _show(report)
+        print("\n".join(report.lines()))  # noqa: T201
+    if report.statuses["unsent"]:
+        _say(f"{report.statuses['unsent']} were not sent. The same command sends them, --again everything.")
     if report.refused:
         raise typer.Exit(1)
 
 
-def _send(sender: Sender, file: Path) -> Report:
-    size = max(1, file.stat().st_size)
+def _send(sender: Sender, source: Source, journal: Journal, report_file: Path | None) -> Report:
+    if journal.changed:
+        _say(f"{source.path} has changed since it was sent in part: all of it is sent.")
+    if journal.before:
+        _say(f"Going on after {len(journal.before)} that were answered before.")
+    refusals = RefusalFile(report_file) if report_file is not None else None
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"))
-    with Progress(
-        *columns, TimeRemainingColumn(), console=_errors, transient=True, disable=not _errors.is_terminal
-    ) as progress:
-        task = progress.add_task("sending", total=size)
+    finished = False
+    try:
+        journal.open()
+    except OSError as error:
+        _say(f"No journal can be kept ({error.strerror}): an interrupted sending would begin anew.")
+    try:
+        with Progress(
+            *columns, TimeRemainingColumn(), console=_errors, transient=True, disable=not _errors.is_terminal
+        ) as progress:
+            task = progress.add_task("sending", total=max(1, source.path.stat().st_size))
 
-        def to(done: int) -> None:
-            progress.update(task, completed=done)
+            def to(done: int) -> None:
+                progress.update(task, completed=done)
 
-        return asyncio.run(sender.send(items_of(file), to))
+            def note(outcome: Outcome) -> None:
+                if refusals is not None:
+                    refusals.note(outcome)
+
+            report = asyncio.run(sender.send(source, to, journal=journal, note=note))
+        finished = report.statuses["unsent"] == 0
+    finally:
+        journal.close(finished=finished)
+        if refusals is not None:
+            refusals.close()
+    return report
 
 
-def _show(report: Report) -> None:
-    document = report.as_json()
-    words = ("accepted", "amended", "withdrawn", "repeated", "refused", "unsent")
-    counts = ", ".join(f"{document[word]} {word}" for word in words if document[word])
-    print(f"{document['sent']} sent in {report.seconds:.1f} s: {counts or 'nothing'}.")  # noqa: T201
-    if report.faults or report.gaps:
-        print(f"Named by the door: {report.faults} faults, {report.gaps} gaps.")  # noqa: T201
-    for one in report.refusals[:_SHOWN]:
-        where = f" ({', '.join(one.get('differs', ())) or one.get('at', '')})".replace(" ()", "")
-        print(f"  number {one['number']}: {one['title']}{where}. {one.get('detail', '')}")  # noqa: T201
-    if len(report.refusals) > _SHOWN:
-        print(f"  and {report.refused - _SHOWN} more: --json lists them.")  # noqa: T201
+def _say(sentence: str) -> None:
+    _errors.print(f"waymark: {sentence}", soft_wrap=True, markup=False)
 
 
 def _misused(sentence: str) -> NoReturn:
-    _errors.print(f"waymark: {sentence}", soft_wrap=True, markup=False)
+    _say(sentence)
     raise typer.Exit(2)

@@ -1,7 +1,9 @@
 """Callers' keys: for police systems (by force), recipients, councils' record systems, and persons.
 
 A key is shown once and stored as a SHA-256 digest (it is 256 random bits: nothing to guess or salt).
-A person's key carries who, which agency and which areas, so that two people are two people.
+A person's key carries who, which agency and which areas, so that two people are two people. A key is
+rotated without a gap: its successor and itself both work until the old one expires. Where an
+authorisation server is configured, its tokens (`shared/tokens.py`) are taken in a key's place.
 """
 
 from __future__ import annotations
@@ -10,10 +12,12 @@ import hashlib
 import secrets
 import time
 from dataclasses import dataclass
-from typing import Final, Literal
+from datetime import datetime, timedelta
+from typing import Final, Literal, cast
 
 from shared.db import Database, Row, Transaction
-from shared.errors import Refused
+from shared.errors import Refused, Rejected
+from shared.tokens import Token, Tokens
 
 Role = Literal["police", "recipient", "council", "person", "ops"]
 PREFIX: Final = "wmk_"
@@ -58,13 +62,21 @@ async def create(
     person: str | None = None,
     agency: str | None = None,
     areas: tuple[str, ...] = (),
+    expires_at: datetime | None = None,
+    succeeds: str | None = None,
 ) -> tuple[str, str]:
-    """Make a key; its public id and the key itself, which is not kept anywhere."""
+    """Make a key; its public id and the key itself, which is not kept anywhere. `succeeds`: the id of the
+    key whose place it takes."""
     key, number = new_key(), secrets.token_hex(4)
     await tx.execute(
         """
-        INSERT INTO access.keys (id, digest, role, force, recipient, source, person, agency, areas)
-        VALUES (:id, :digest, :role, :force, :recipient, :source, :person, :agency, CAST(:areas AS text[]))
+        INSERT INTO access.keys (
+            id, digest, role, force, recipient, source, person, agency, areas, expires_at, succeeds
+        )
+        VALUES (
+            :id, :digest, :role, :force, :recipient, :source, :person, :agency, CAST(:areas AS text[]),
+            CAST(:expires_at AS timestamptz), :succeeds
+        )
         """,
         id=number,
         digest=digest(key),
@@ -75,15 +87,50 @@ async def create(
         person=person,
         agency=agency,
         areas=list(areas),
+        expires_at=expires_at,
+        succeeds=succeeds,
     )
     return number, key
+
+
+async def rotate(tx: Transaction, number: str, *, overlap: timedelta) -> tuple[str, str]:
+    """Make the successor of a live key, and let the old one expire after `overlap`; the successor's id and
+    the key itself. Raises Rejected where there is no such live key, or it has a successor already: two
+    keys are live at one time, not three."""
+    old = await tx.row("SELECT * FROM access.live_keys WHERE id = :id FOR UPDATE", id=number)
+    if old is None:
+        raise Rejected(f"There is no live key {number}.")
+    successor = await tx.value("SELECT id FROM access.live_keys WHERE succeeds = :id", id=number)
+    if successor is not None:
+        raise Rejected(f"Key {number} has a successor already: {successor}. Revoke one of the two first.")
+    made = await create(
+        tx,
+        role=old["role"],
+        force=old["force"],
+        recipient=old["recipient"],
+        source=old["source"],
+        person=old["person"],
+        agency=old["agency"],
+        areas=tuple(old["areas"] or ()),
+        succeeds=number,
+    )
+    await tx.execute(
+        """
+        UPDATE access.keys SET expires_at = least(expires_at, now() + make_interval(secs => :overlap))
+        WHERE id = :id
+        """,
+        id=number,
+        overlap=overlap.total_seconds(),
+    )
+    return made
 
 
 async def listed(tx: Transaction) -> list[Row]:
     """All keys without their digests, oldest first."""
     return await tx.rows(
         """
-        SELECT id, role, force, recipient, source, person, agency, areas, created_at, revoked_at
+        SELECT id, role, force, recipient, source, person, agency, areas, created_at, expires_at, revoked_at,
+            succeeds
         FROM access.keys ORDER BY created_at
         """
     )
@@ -99,14 +146,17 @@ async def revoke(tx: Transaction, number: str) -> bool:
 
 
 class KeyRing:
-    """Checks keys, remembering answers for 15 seconds: a revoked key works at most that much longer."""
+    """Checks keys and, where `tokens` are given, access tokens, remembering answers for 15 seconds: a
+    revoked key works at most that much longer."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, tokens: Tokens | None = None) -> None:
         self._database = database
+        self._tokens = tokens
         self._known: dict[str, tuple[float, Caller | None]] = {}
 
     async def caller(self, authorization: str | None) -> Caller:
-        """The caller behind an `Authorization: Bearer KEY` header. Raises Refused (401)."""
+        """The caller behind an `Authorization: Bearer KEY` header. Raises Refused (401; 403 for a token
+        without a scope of ours)."""
         scheme, _, key = (authorization or "").partition(" ")
         if scheme.lower() != "bearer" or not key:
             raise Refused(
@@ -120,22 +170,27 @@ class KeyRing:
         if found is None or found[0] < time.monotonic():
             if len(self._known) > 10_000:
                 self._known.clear()
-            caller = await self._load(hashed)
-            found = self._known[hashed] = (time.monotonic() + _CACHED_FOR_S, caller)
+            found = self._known[hashed] = await self._look_up(key.strip(), hashed)
         if found[1] is None:
             raise Refused(
                 401,
                 "Unknown key",
-                "This key is not known or was revoked.",
+                "This key is not known, has expired or was revoked.",
                 headers={"WWW-Authenticate": 'Bearer error="invalid_token"'},
             )
         return found[1]
 
+    async def _look_up(self, key: str, hashed: str) -> tuple[float, Caller | None]:
+        """The caller, and until when (by the monotonic clock) that may be believed."""
+        if self._tokens is not None and not key.startswith(PREFIX) and key.count(".") == 2:
+            token = await self._tokens.check(key)
+            left = min(_CACHED_FOR_S, token.expires - time.time())
+            return time.monotonic() + left, _caller_of(token)
+        return time.monotonic() + _CACHED_FOR_S, await self._load(hashed)
+
     async def _load(self, hashed: str) -> Caller | None:
         async with self._database.transaction() as tx:
-            row = await tx.row(
-                "SELECT * FROM access.keys WHERE digest = :digest AND revoked_at IS NULL", digest=hashed
-            )
+            row = await tx.row("SELECT * FROM access.live_keys WHERE digest = :digest", digest=hashed)
         if row is None:
             return None
         return Caller(
@@ -148,6 +203,17 @@ class KeyRing:
             agency=row["agency"],
             areas=tuple(row["areas"] or ()),
         )
+
+
+def _caller_of(token: Token) -> Caller:
+    role = cast(Role, token.role)
+    return Caller(
+        key=f"token:{token.client}",
+        role=role,
+        force=token.subject if role == "police" else None,
+        recipient=token.subject if role == "recipient" else None,
+        source=token.subject if role == "council" else None,
+    )
 
 
 def must_be(caller: Caller, *roles: Role) -> Caller:

@@ -21,6 +21,7 @@ from shared.outbox import Outbox
 from shared.settings import ServiceSettings
 from shared.stage import Handler, Stage
 from shared.timers import TimerHandler, Timers
+from shared.tokens import Issuer, Tokens
 
 _log = telemetry.logger()
 
@@ -34,6 +35,11 @@ def _collect_less_often() -> None:
     gc.set_threshold(20_000, 20, 50)
 
 
+def _tokens(settings: ServiceSettings) -> Tokens | None:
+    issuer, audience, keys_url = settings.oauth_issuer, settings.oauth_audience, settings.oauth_keys_url
+    return Tokens(Issuer(issuer, audience, keys_url)) if issuer and audience and keys_url else None
+
+
 class Runtime:
     """Database, outbox, producer, keys, stage and timers of one service."""
 
@@ -43,7 +49,7 @@ class Runtime:
         self.database = Database(settings.database, service, pool_size=settings.pool_size)
         self.producer = Producer(settings.kafka, f"waymark-{service}", settings.partitions)
         self.outbox = Outbox(self.database, self.producer, lease_s=settings.lease_s)
-        self.keys = KeyRing(self.database)
+        self.keys = KeyRing(self.database, _tokens(settings))
         self._stages: list[Stage] = []
         self._topics_made = asyncio.Event()
         self._work: list[Callable[[], Awaitable[None]]] = [self.outbox.relay]

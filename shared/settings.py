@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TypeVar
+from typing import Self, TypeVar
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from shared.errors import BadSettings
@@ -31,7 +31,19 @@ class ServiceSettings(BaseSettings):
     lease_s: float = Field(30, gt=0, description="how long a leased outbox row or timer stays leased")
     areas: Path = Field(Path("deploy/areas"), description="folder of area files")
     public_url: str = Field("http://127.0.0.1", description="address under which callers reach the service")
+    oauth_issuer: str | None = Field(None, description="whose access tokens are taken (their `iss`)")
+    oauth_audience: str | None = Field(None, description="what we are called in access tokens (their `aud`)")
+    oauth_keys_url: str | None = Field(None, description="where the issuer publishes its keys (JWKS)")
     trace_sample_bulk: float = Field(0.05, ge=0, le=1, description="share of bulk-lane cases traced")
+
+    @model_validator(mode="after")
+    def _an_issuer_is_whole(self) -> Self:
+        parts = (self.oauth_issuer, self.oauth_audience, self.oauth_keys_url)
+        if any(parts) and not all(parts):
+            raise ValueError(
+                "WAYMARK_OAUTH_ISSUER, WAYMARK_OAUTH_AUDIENCE and WAYMARK_OAUTH_KEYS_URL belong together"
+            )
+        return self
 
 
 def read_settings(kind: type[S]) -> S:
@@ -44,7 +56,9 @@ def read_settings(kind: type[S]) -> S:
             name = "_".join(str(part) for part in one["loc"]).upper()
             field = kind.model_fields.get(str(one["loc"][0])) if one["loc"] else None
             told = f" ({field.description})" if field and field.description else ""
-            if one["type"] == "missing":
+            if not one["loc"]:
+                lines.append(f"{one['msg'].removeprefix('Value error, ')}.")
+            elif one["type"] == "missing":
                 lines.append(f"WAYMARK_{name} is not set{told}.")
             else:
                 lines.append(f"WAYMARK_{name}: {one['msg'][0].lower()}{one['msg'][1:]}{told}.")

@@ -1,9 +1,10 @@
-"""`waymark keys`: callers' keys, made, listed and revoked; and the keys of a system on one machine."""
+"""`waymark keys`: callers' keys, made, listed, rotated and revoked; and the keys of a system on one machine."""
 
 from __future__ import annotations
 
 import asyncio
 import os
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,6 +14,7 @@ from rich.table import Table
 
 from shared import keys
 from shared.db import Database
+from shared.errors import Rejected
 
 
 def owner(database: str) -> Database:
@@ -31,10 +33,7 @@ async def make_keys(database: str, place: Path, wanted: list[dict[str, Any]]) ->
     known = owner(database)
     try:
         async with known.transaction() as tx:
-            stored = {
-                row["digest"]
-                for row in await tx.rows("SELECT digest FROM access.keys WHERE revoked_at IS NULL")
-            }
+            stored = {row["digest"] for row in await tx.rows("SELECT digest FROM access.live_keys")}
             for want in wanted:
                 name = want.get("force") or want.get("source") or want.get("recipient") or want["person"]
                 kept = have.setdefault(want["role"], {})
@@ -60,7 +59,7 @@ def _write(place: Path, have: dict[str, dict[str, str]]) -> None:
     fresh.replace(place)
 
 
-app = typer.Typer(no_args_is_help=True, help="Callers' keys: create, list, revoke.")
+app = typer.Typer(no_args_is_help=True, help="Callers' keys: create, list, rotate, revoke.")
 
 
 @app.command()
@@ -134,7 +133,7 @@ def list_keys(
         terminal.print_json(rows)
         return
     table = Table()
-    for column in ("id", "role", "for", "areas", "created", "revoked"):
+    for column in ("id", "role", "for", "areas", "created", "works until", "succeeds"):
         table.add_column(column, overflow="fold")
     for row in rows:
         whom = row["force"] or row["recipient"] or row["source"] or row["person"] or ""
@@ -144,9 +143,53 @@ def list_keys(
             whom,
             ", ".join(row["areas"] or ()),
             f"{row['created_at']:%Y-%m-%d %H:%M}",
-            f"{row['revoked_at']:%Y-%m-%d %H:%M}" if row["revoked_at"] else "",
+            _until(row),
+            row["succeeds"] or "",
         )
     terminal.out.print(table)
+
+
+def _until(row: dict[str, Any]) -> str:
+    if row["revoked_at"]:
+        return f"revoked {row['revoked_at']:%Y-%m-%d %H:%M}"
+    return f"{row['expires_at']:%Y-%m-%d %H:%M}" if row["expires_at"] else ""
+
+
+@app.command()
+def rotate(
+    number: Annotated[str, typer.Argument(help="The key's id, as `waymark keys list` shows it.")],
+    overlap_hours: Annotated[
+        float, typer.Option("--overlap-hours", min=0, max=24 * 90, help="How long the old key still works.")
+    ] = 168,
+    data: Annotated[Path | None, typer.Option(envvar="WAYMARK_DATA", help="Data directory.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+) -> None:
+    """Make a key's successor and print it once; both work until the old one expires, a week later.
+
+    Example: waymark keys rotate 1a2b3c4d --overlap-hours 48
+    """
+    from waymark import terminal
+
+    async def change() -> tuple[str, str]:
+        database = owner(terminal.database_of(data))
+        try:
+            async with database.transaction() as tx:
+                return await keys.rotate(tx, number, overlap=timedelta(hours=overlap_hours))
+        finally:
+            await database.close()
+
+    try:
+        successor, key = asyncio.run(change())
+    except Rejected as rejected:
+        terminal.fail(rejected.reason)
+    if as_json:
+        terminal.print_json({"id": successor, "key": key, "succeeds": number})
+    else:
+        terminal.errors.print(
+            f"Key {successor} takes the place of {number}, which works for {overlap_hours:g} hours more."
+            " It is shown this once:"
+        )
+        terminal.out.print(key, soft_wrap=True)
 
 
 @app.command()

@@ -54,6 +54,22 @@ def _make_roles(connection: Connection, services: tuple[str, ...]) -> None:
             """
         )
     )
+    connection.execute(
+        text(
+            """
+            ALTER TABLE access.keys
+                ADD COLUMN IF NOT EXISTS expires_at timestamptz, ADD COLUMN IF NOT EXISTS succeeds text
+            """
+        )
+    )
+    connection.execute(
+        text(
+            """
+            CREATE OR REPLACE VIEW access.live_keys AS
+            SELECT * FROM access.keys WHERE revoked_at IS NULL AND (expires_at IS NULL OR expires_at > now())
+            """
+        )
+    )
     for service in services:
         role = role_of(service)
         member = connection.execute(
@@ -66,7 +82,7 @@ def _make_roles(connection: Connection, services: tuple[str, ...]) -> None:
             connection.execute(text(f"GRANT {role} TO CURRENT_USER"))
         connection.execute(text(f"CREATE SCHEMA IF NOT EXISTS {service} AUTHORIZATION {role}"))
         connection.execute(text(f"GRANT USAGE ON SCHEMA access TO {role}"))
-        connection.execute(text(f"GRANT SELECT ON access.keys TO {role}"))
+        connection.execute(text(f"GRANT SELECT ON access.keys, access.live_keys TO {role}"))
 
 
 def _upgrade(connection: Connection, service: str) -> None:

@@ -339,5 +339,8 @@ async def dead_letters_of(tx: Transaction, case: str) -> list[Row]:
 
 async def key_is_live(tx: Transaction, number: str) -> bool:
     """Whether the key with this public id exists and was not revoked."""
-    found = await tx.value("SELECT 1 FROM access.keys WHERE id = :id AND revoked_at IS NULL", id=number)
+    found = await tx.value(
+        "SELECT 1 FROM access.live_keys WHERE id = :id",
+        id=number,
+    )
     return found is not None

@@ -1,0 +1,129 @@
+"""CloudEvents 1.0 at the door, structured and binary, so that an existing event bus can post as it is.
+
+The incident is the event's `data`. Of the attributes nothing is taken over: a case is known by its force
+and reference, whatever the bus calls its messages. Source: the CloudEvents HTTP binding, version 1.0.2.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Final
+
+from cloudevents.core.base import BaseCloudEvent, EventFactory
+from cloudevents.core.bindings.http import HTTPMessage, from_binary, from_structured
+from cloudevents.core.exceptions import CloudEventValidationError
+from cloudevents.core.formats.json import JSONFormat
+from cloudevents.core.v1.event import CloudEvent
+
+from services.intake.json_text import Parsed, parse
+from shared.contracts.incident import Fault
+from shared.errors import Refused
+
+STRUCTURED: Final = "application/cloudevents+json"
+BATCHED: Final = "application/cloudevents-batch+json"
+_ATTRIBUTES: Final = ("specversion", "id", "source", "type")
+
+
+class _Format(JSONFormat):
+    """The library's JSON format with the door's own reading of JSON in it. `faults`: what it found."""
+
+    def __init__(self) -> None:
+        self.faults: list[Fault] = []
+
+    def read(self, event_factory: EventFactory | None, data: str | bytes) -> BaseCloudEvent:
+        """A structured event. Raises Refused where it is not JSON or no object."""
+        parsed = parse(data.encode() if isinstance(data, str) else data)
+        self.faults += parsed.faults
+        if not isinstance(parsed.value, dict):
+            raise Refused(422, "Not a CloudEvent", "Send one JSON object with the event's attributes and data.")
+        attributes = dict(parsed.value)
+        content = attributes.pop("data", None)
+        encoded = attributes.pop("data_base64", None)
+        if content is None and encoded is not None:
+            content = self._decoded(encoded)
+        said = attributes.pop("time", None)
+        if said is not None and (moment := _moment(said)) is not None:
+            attributes["time"] = moment
+        elif said is not None:
+            because = "not a moment with an offset: kept as written, left aside"
+            self.faults.append(Fault(at="/time", said=said, because=because))
+        return (event_factory or CloudEvent)(attributes, content)
+
+    def _decoded(self, encoded: Any) -> Any:
+        try:
+            text = base64.b64decode(encoded, validate=True)
+        except (binascii.Error, TypeError, ValueError):
+            raise Refused(422, "data_base64 cannot be read", "It is not base64.", at="/data_base64") from None
+        parsed = parse(text)
+        self.faults += parsed.faults
+        return parsed.value
+
+    def read_data(self, body: bytes, datacontenttype: str | None) -> Any:
+        """A binary event's body."""
+        parsed = parse(body)
+        self.faults += parsed.faults
+        return parsed.value
+
+
+def _moment(said: Any) -> datetime | None:
+    try:
+        moment = datetime.fromisoformat(said)
+    except (TypeError, ValueError):
+        return None
+    return moment if moment.tzinfo is not None else None
+
+
+def is_binary(headers: Mapping[str, str]) -> bool:
+    """Whether a request is a CloudEvent in binary mode."""
+    return "ce-specversion" in headers
+
+
+def read_binary(headers: Mapping[str, str], body: bytes) -> Parsed:
+    """The incident of a binary event. Raises Refused: 400 where it is no event or not JSON."""
+    attributes = {
+        name: value for name, value in headers.items() if name.startswith("ce-") and name != "ce-time"
+    }
+    format_ = _Format()
+    return _data(
+        lambda: from_binary(HTTPMessage(attributes, body), format_, CloudEvent),
+        format_,
+        missing=[name for name in _ATTRIBUTES if not headers.get(f"ce-{name}")],
+    )
+
+
+def read_structured(body: bytes) -> Parsed:
+    """The incident of a structured event. Faults in it are placed in the incident, as everywhere. Raises
+    Refused: 400 where it is no event or not JSON."""
+    format_ = _Format()
+    return _data(lambda: from_structured(HTTPMessage({}, body), format_, CloudEvent), format_, missing=[])
+
+
+def _data(read: Any, format_: _Format, *, missing: list[str]) -> Parsed:
+    wrong = missing
+    if not missing:
+        try:
+            event = read()
+        except CloudEventValidationError as error:
+            wrong = sorted(name for name in error.errors if name.isidentifier())
+        else:
+            return Parsed(event.get_data(), [_within_data(fault) for fault in format_.faults])
+    raise Refused(
+        400,
+        "Not a CloudEvent",
+        f"Please check these attributes (CloudEvents 1.0): {', '.join(wrong) or 'names of extensions'}.",
+        attributes=wrong,
+    )
+
+
+def _within_data(fault: Fault) -> Fault:
+    return fault.model_copy(update={"at": fault.at.removeprefix("/data")}) if fault.at != "/data" else fault
+
+
+def data_of(event: Any) -> Any:
+    """The incident in a structured event that was stored: parsed, and once taken."""
+    if event.get("data") is None and event.get("data_base64") is not None:
+        return parse(base64.b64decode(event["data_base64"])).value
+    return event.get("data")

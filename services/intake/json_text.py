@@ -1,0 +1,153 @@
+"""JSON as police systems write it: read strictly where it is sound, patiently where it is not.
+
+Two faults of the text itself are not visible in what a parser gives: a name that stands twice in one
+object (parsers keep one and drop the other without a word), and half a character pair (a lone surrogate).
+Both are named, neither loses a submission.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass, field
+from typing import Any, Final, NoReturn
+
+import orjson
+
+from shared.contracts.incident import Fault
+from shared.errors import Refused
+from shared.web import MAX_DEPTH, not_json, parse_json, too_deep
+
+_GAP_BEFORE_COLON: Final = re.compile(rb'"[ \t\r\n]+:')
+_LONE_HALVES: Final = re.compile("[\ud800-\udfff]")
+_FAULTS_AT_MOST: Final = 50
+MAX_DIGITS: Final = 400
+"""Longer numbers are no numbers: reading one takes time that grows with the square of its length."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parsed:
+    """What a JSON text says, and what is wrong with the text."""
+
+    value: Any
+    faults: list[Fault] = field(default_factory=list)
+
+
+def parse(text: bytes) -> Parsed:
+    """Read a JSON text. What is written twice with different values is None (unknown) and named, half a
+    character pair becomes U+FFFD and is named. Raises Refused: 400 where it is not JSON, 413 where it is
+    nested too deeply."""
+    try:
+        value = parse_json(text)
+    except Refused as refused:
+        if refused.status == 400 and any(mark in text for mark in (b"\\u", b"NaN", b"Infinity")):
+            return _parse_patiently(text, refused)
+        raise
+    if text.count(b'":') != _names_in(value) or _GAP_BEFORE_COLON.search(text):
+        return _parse_patiently(text, None)
+    return Parsed(value)
+
+
+def _names_in(value: Any) -> int:
+    """How many names all objects of `value` have together. At most MAX_DEPTH deep."""
+    count = 0
+    inner = [value] if type(value) in (dict, list) else []
+    while inner:
+        count += sum(len(one) for one in inner if type(one) is dict)
+        inner = [
+            one
+            for outer in inner
+            for one in (outer.values() if type(outer) is dict else outer)
+            if type(one) is dict or type(one) is list
+        ]
+    return count
+
+
+class _Twice:
+    """Stands where one name was given several values: what was said, in order."""
+
+    def __init__(self, said: list[Any]) -> None:
+        self.said = said
+
+
+def _gather(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name, value in pairs:
+        if name not in found:
+            found[name] = value
+        elif isinstance(found[name], _Twice):
+            found[name].said.append(value)
+        elif found[name] != value or type(found[name]) is not type(value):
+            found[name] = _Twice([found[name], value])
+    return found
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise Refused(
+        400,
+        "Not JSON",
+        f"{name} is not JSON (RFC 8259): leave the field out, or send null, where a value is not known.",
+    )
+
+
+def _integer(digits: str) -> int | float:
+    return int(digits) if len(digits) < 19 else float(digits) if len(digits) < MAX_DIGITS else float("inf")
+
+
+def _parse_patiently(text: bytes, refused: Refused | None) -> Parsed:
+    """Read with the standard library's parser, which shows both faults. `refused`: what the strict one
+    said, and what stands where this one cannot read it either."""
+    try:
+        value = json.loads(
+            text.decode("utf-8", "strict"),
+            object_pairs_hook=_gather,
+            parse_constant=_no_constant,
+            parse_int=_integer,
+        )
+    except RecursionError:
+        raise too_deep() from None
+    except ValueError as error:  # not UTF-8 either
+        raise refused or not_json(getattr(error, "lineno", 1), getattr(error, "colno", 1)) from None
+    faults: list[Fault] = []
+    mended = _mended(value, "", faults, 0)
+    try:
+        orjson.dumps(mended)
+    except orjson.JSONEncodeError:  # infinities: they cannot be passed on, so they cannot be taken
+        raise refused or not_json(1, 1) from None
+    return Parsed(mended, faults[:_FAULTS_AT_MOST])
+
+
+def _mended(value: Any, at: str, faults: list[Fault], depth: int) -> Any:
+    if depth > MAX_DEPTH:
+        raise too_deep()
+    if isinstance(value, str):
+        if not _LONE_HALVES.search(value):
+            return value
+        whole = _LONE_HALVES.sub("\ufffd", value)
+        because = "half of a character pair: read with U+FFFD in its place"
+        faults.append(Fault(at=at or "/", said=whole, because=because))
+        return whole
+    if isinstance(value, _Twice):
+        return _one_of_several(value, at, faults, depth)
+    if isinstance(value, dict):
+        return {
+            _LONE_HALVES.sub("\ufffd", name): _mended(inner, f"{at}/{_step(name)}", faults, depth + 1)
+            for name, inner in value.items()
+        }
+    if isinstance(value, list):
+        return [_mended(inner, f"{at}/{i}", faults, depth + 1) for i, inner in enumerate(value)]
+    return value
+
+
+def _one_of_several(twice: _Twice, at: str, faults: list[Fault], depth: int) -> None:
+    if at in ("/force", "/reference", "/occurred_at"):
+        raise Refused(
+            422, f"{at[1:]} is written twice", "It stands there twice with different values: send one.", at=at
+        )
+    said = [_mended(one, at, [], depth) for one in twice.said]
+    because = "written twice with different values: kept as written, treated as unknown"
+    faults.append(Fault(at=at, said=said, because=because))
+
+
+def _step(name: str) -> str:
+    return _LONE_HALVES.sub("\ufffd", name).replace("~", "~0").replace("/", "~1")

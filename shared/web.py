@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from typing import Any, Final
 
@@ -13,12 +14,14 @@ from fastapi.exceptions import RequestValidationError
 from opentelemetry.trace import SpanKind, StatusCode
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from shared import telemetry
 from shared.errors import Refused, Rejected, Retryable
 
 MAX_BODY_BYTES: Final = 1024 * 1024
+BODY_WITHIN_S: Final = 20.0
 MAX_DEPTH: Final = 32
 
 HealthCheck = Callable[[], Awaitable[dict[str, str]]]
@@ -174,25 +177,31 @@ def trace_of(request: Request) -> str:
     return telemetry.traceparent(request.scope["state"]["span"])
 
 
-async def read_body(request: Request, *, limit: int = MAX_BODY_BYTES) -> bytes:
-    """The whole body. Raises Refused (413) as soon as it is over the limit."""
+async def read_body(request: Request, *, limit: int = MAX_BODY_BYTES, within_s: float = BODY_WITHIN_S) -> bytes:
+    """The whole body. Raises Refused: 413 as soon as it is over `limit` bytes, 408 where it has not come
+    whole `within_s` seconds after it is asked for, 400 where the caller left in the middle."""
     said = request.headers.get("content-length")
     if said is not None and said.isdigit() and int(said) > limit:
         raise _too_large(limit)
     chunks: list[bytes] = []
     size = 0
-    async for chunk in _chunks(request):
-        size += len(chunk)
-        if size > limit:
-            raise _too_large(limit)
-        chunks.append(chunk)
+    try:
+        async with asyncio.timeout(within_s):
+            async for chunk in request.stream():
+                size += len(chunk)
+                if size > limit:
+                    raise _too_large(limit)
+                chunks.append(chunk)
+    except TimeoutError:
+        raise too_slow(f"The body has to come within {within_s:g} seconds.") from None
+    except ClientDisconnect:
+        raise Refused(400, "Cut short", "The connection ended before the body. Nothing was stored.") from None
     return b"".join(chunks)
 
 
-async def _chunks(request: Request) -> AsyncIterator[bytes]:
-    async for chunk in request.stream():
-        if chunk:
-            yield chunk
+def too_slow(detail: str) -> Refused:
+    """The answer to a body that comes too slowly; the connection ends with it."""
+    return Refused(408, "Too slow", detail, headers={"Connection": "close"})
 
 
 def _too_large(limit: int) -> Refused:
@@ -204,21 +213,27 @@ def parse_json(body: bytes) -> Any:
     try:
         parsed = orjson.loads(body)
     except orjson.JSONDecodeError as error:
-        if "Recursion" in error.msg:
-            raise _too_deep() from None
-        raise Refused(
-            400,
-            "Not JSON",
-            f"The body could not be read as JSON in UTF-8: line {error.lineno}, column {error.colno}.",
-            line=error.lineno,
-            column=error.colno,
-        ) from None
+        if "depth" in error.msg or "Recursion" in error.msg:
+            raise too_deep() from None
+        raise not_json(error.lineno, error.colno) from None
     if _depth_exceeds(parsed, MAX_DEPTH):
-        raise _too_deep()
+        raise too_deep()
     return parsed
 
 
-def _too_deep() -> Refused:
+def not_json(line: int, column: int) -> Refused:
+    """The answer to what is not JSON in UTF-8."""
+    return Refused(
+        400,
+        "Not JSON",
+        f"The body could not be read as JSON in UTF-8: line {line}, column {column}.",
+        line=line,
+        column=column,
+    )
+
+
+def too_deep() -> Refused:
+    """The answer to what is nested beyond all sense."""
     return Refused(413, "Nested too deeply", f"At most {MAX_DEPTH} levels are read.", limit_depth=MAX_DEPTH)
 
 

@@ -18,10 +18,13 @@ from services.intake.handlers import Answered
 from services.intake.submissions import Submission
 from shared import telemetry
 from shared.errors import Refused
-from shared.web import MAX_BODY_BYTES
+from shared.web import MAX_BODY_BYTES, too_slow
 
 WINDOW: Final = 400
 """Lines that may be on their way into the store at one time."""
+
+UNFETCHED_BYTES: Final = 256 * 1024 * 1024
+"""Answers that may wait on our disk for one caller: those of some hundred thousand lines."""
 
 _PIECE_BYTES: Final = 64 * 1024
 _IN_MEMORY_BYTES: Final = 1024 * 1024
@@ -29,6 +32,19 @@ _log = telemetry.logger()
 
 Read = Callable[[bytes, str], Submission]
 Submit = Callable[[Submission], "asyncio.Future[Answered]"]
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How slowly a batch may come: only the time that we wait for the caller counts, never our own.
+
+    `idle_s`: the longest time without any byte. `bytes_per_s`: the least on average, once `grace_s` have
+    been spent waiting: a fraction of one incident each second.
+    """
+
+    idle_s: float = 30.0
+    grace_s: float = 30.0
+    bytes_per_s: float = 256.0
 
 
 class Spool:
@@ -75,16 +91,26 @@ class Spool:
             else:
                 await self._changed.wait()
 
+    @property
+    def unfetched(self) -> int:
+        """Bytes that wait for the caller."""
+        return self._written - self._read
+
     def close(self) -> None:
         """Let go of the file."""
         self._file.close()
 
 
+PACE: Final = Pace()
+_END: Final = "The lines answered above were taken; send the rest again."
+
+
 @dataclass(frozen=True, slots=True)
 class _Line:
-    """A line's number, and the promise of its answer or why there will be none."""
+    """A line's number, and the promise of its answer or why there will be none; without a number, why the
+    batch was ended."""
 
-    number: int
+    number: int | None
     answer: asyncio.Future[Answered] | Exception
 
 
@@ -93,10 +119,23 @@ class LineStream:
 
     `read` is called with a line and its own traceparent: each line starts a trace, linked to `trace`,
     the batch's, so that every incident can be followed by itself.
+
+    A batch that comes too slowly (`pace`), or whose answers nobody fetches (`unfetched` bytes at most), is
+    ended: what was taken is answered, and a last line without a number says why no more was.
     """
 
-    def __init__(self, chunks: AsyncIterator[bytes], read: Read, submit: Submit, *, trace: str) -> None:
-        self._chunks = chunks
+    def __init__(
+        self,
+        chunks: AsyncIterator[bytes],
+        read: Read,
+        submit: Submit,
+        *,
+        trace: str,
+        pace: Pace = PACE,
+        unfetched: int = UNFETCHED_BYTES,
+    ) -> None:
+        self._chunks = _paced(chunks, pace)
+        self._unfetched = unfetched
         self._read = read
         self._submit = submit
         self._trace = trace
@@ -127,12 +166,17 @@ class LineStream:
         number = 0
         try:
             async for line in _lines(self._chunks):
+                if self._spool.unfetched > self._unfetched:
+                    raise Refused(413, "Answers not fetched", f"Read the answers while you send. {_END}")
                 number += 1
                 if line is None or line.strip():
                     await self._under_way.put(_Line(number, self._take(line)))
                     await asyncio.sleep(0)  # other callers' turn: reading a line is work
         except ClientDisconnect:
             _log.info("intake.batch_left", lines=number)
+        except Refused as ended:
+            _log.info("intake.batch_ended", lines=number, status=ended.status)
+            await self._under_way.put(_Line(None, ended))
         await self._under_way.put(None)
 
     def _take(self, line: bytes | None) -> asyncio.Future[Answered] | Exception:
@@ -169,6 +213,26 @@ async def _written(line: _Line) -> bytes:
 
 def _answer_line(answer: dict[str, object]) -> bytes:
     return orjson.dumps(answer, option=orjson.OPT_APPEND_NEWLINE)
+
+
+async def _paced(chunks: AsyncIterator[bytes], pace: Pace) -> AsyncIterator[bytes]:
+    """The chunks as they come. Raises Refused (408) where they come too slowly."""
+    clock = asyncio.get_running_loop().time
+    waited, size = 0.0, 0
+    while True:
+        asked = clock()
+        try:
+            async with asyncio.timeout(pace.idle_s):
+                chunk = await anext(chunks, None)
+        except TimeoutError:
+            raise too_slow(f"No byte came for {pace.idle_s:g} seconds. {_END}") from None
+        if chunk is None:
+            return
+        waited += clock() - asked
+        size += len(chunk)
+        if waited > pace.grace_s and size < waited * pace.bytes_per_s:
+            raise too_slow(f"Less than {pace.bytes_per_s:g} bytes a second came. {_END}")
+        yield chunk
 
 
 async def _lines(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes | None]:

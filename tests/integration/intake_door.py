@@ -5,15 +5,13 @@ from __future__ import annotations
 import asyncio
 import socket
 import threading
-import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from itertools import count
 from typing import Any
 
 import httpx
-import pytest
 import uvicorn
 from aiokafka import AIOKafkaConsumer
 from sqlalchemy import make_url
@@ -25,10 +23,12 @@ from shared.contracts.envelope import Envelope
 from shared.contracts.events import IncidentAccepted
 from shared.contracts.topics import INCIDENTS
 from shared.db import Database
+from shared.http_server import server_config
 from shared.kafka import Producer
 from shared.outbox import Outbox
 from tests.builders import an_incident
 from tests.integration.conftest import Servers
+from tests.integration.waiting import wait_until
 
 _numbers = count(1)
 
@@ -146,15 +146,13 @@ def open_door(servers: Servers) -> Iterator[Door]:
         store_within_s=5,
         port=free_port(),
     )
-    server = uvicorn.Server(
-        uvicorn.Config(create_app(settings), port=settings.port, log_level="error", timeout_graceful_shutdown=1)
-    )
+    server = uvicorn.Server(server_config(create_app(settings), port=settings.port, stop_within_s=1))
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     try:
         north, south, council = asyncio.run(make_keys(servers.database))
         opened = Door(f"http://127.0.0.1:{settings.port}", wire, servers, north, south, council)
-        eventually(lambda: health(opened) == "up", "intake is up")
+        wait_until(lambda: health(opened) == "up", "intake is up")
         yield opened
     finally:
         server.should_exit = True
@@ -179,15 +177,6 @@ def health(door: Door) -> str:
         return str(httpx.get(f"{door.url}/health/ready", timeout=5).json()["status"])
     except httpx.HTTPError:
         return "down"
-
-
-def eventually(holds: Callable[[], bool], what: str, within_s: float = 40) -> None:
-    until = time.monotonic() + within_s
-    while time.monotonic() < until:
-        if holds():
-            return
-        time.sleep(0.05)
-    pytest.fail(f"never came: {what}")
 
 
 async def published(door: Door, case: str, events: int = 1) -> list[Envelope[IncidentAccepted]]:

@@ -26,6 +26,7 @@ from shared.contracts.history import History
 from shared.contracts.topics import DEAD_LETTERS, OUTCOMES
 from tests.integration.conftest import Servers
 from tests.integration.senders import TRACE, Senders, branch
+from tests.integration.waiting import until
 
 CANARIES = ("Zephyrine", "Quillfeather", "Nettlebed Row", "ZZ9 9ZZ", "hid in the wardrobe", "locked the door")
 
@@ -78,22 +79,26 @@ async def case_when(
     client: httpx.AsyncClient, reference: str, holds: Callable[[dict[str, Any]], bool]
 ) -> dict[str, Any]:
     shown: dict[str, Any] = {}
-    for _ in range(300):
+
+    async def so() -> bool:
+        nonlocal shown
         answer = await client.get(f"/v1/cases/northshire/{reference}")
-        if answer.status_code == 200 and holds(shown := answer.json()):
-            return shown
-        await asyncio.sleep(0.05)
-    pytest.fail(f"never came: {shown or answer.text}")
+        return answer.status_code == 200 and holds(shown := answer.json())
+
+    await until(so, f"{reference} as expected")
+    return shown
 
 
 async def status_when(client: httpx.AsyncClient, holds: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
     shown: dict[str, Any] = {}
-    for _ in range(300):
+
+    async def so() -> bool:
+        nonlocal shown
         shown = (await client.get("/v1/status")).json()
-        if holds(shown):
-            return shown
-        await asyncio.sleep(0.05)
-    pytest.fail(f"never came: {shown}")
+        return holds(shown)
+
+    await until(so, "the status as expected")
+    return shown
 
 
 async def test_a_case_is_followed_from_intake_to_the_services_receipt(

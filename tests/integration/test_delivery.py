@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -33,6 +33,7 @@ from shared.outbox import EmittingTransaction, Outbox
 from shared.stage import Event, Stage
 from tests.builders import an_incident
 from tests.integration.conftest import Servers
+from tests.integration.waiting import until
 from tests.unit.delivery.builders import a_receipt, a_route, case_decided
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -171,22 +172,6 @@ class World:
                 return await tx.rows(sql, **params)
         finally:
             await database.close()
-
-
-async def until(holds: Callable[[], bool], what: str) -> None:
-    for _ in range(1200):
-        if holds():
-            return
-        await asyncio.sleep(0.05)
-    pytest.fail(f"never came: {what}")
-
-
-async def eventually(ask: Callable[[], Awaitable[bool]], what: str) -> None:
-    for _ in range(600):
-        if await ask():
-            return
-        await asyncio.sleep(0.1)
-    pytest.fail(f"never came: {what}")
 
 
 def settings(servers: Servers, folder: Path, **changes: Any) -> Settings:

@@ -23,7 +23,8 @@ from shared.kafka import Producer
 from shared.outbox import Outbox
 from tests.builders import an_incident
 from tests.integration.conftest import Servers
-from tests.integration.test_delivery import SECRET, WEBHOOKS, Post, describe, describe_areas, eventually, serve
+from tests.integration.test_delivery import SECRET, WEBHOOKS, Post, describe, describe_areas, serve
+from tests.integration.waiting import until
 from tests.unit.delivery.builders import a_route, case_decided
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -107,7 +108,7 @@ async def test_killed_at_each_point_of_a_delivery_it_repeats_the_same_id_and_los
             outbox, *(case_decided(a_route("marac"), incident=an_incident(reference=r)) for r in references)
         )
         async with service.running() as process:
-            await eventually(lambda: _all_under_way(post, database), "eight of ten under way")
+            await until(lambda: _all_under_way(post, database), "eight of ten under way")
             process.kill()
         begun = {arrival.notification()["case"] for arrival in post.arrivals}
         post.open.pop("northbury-marac").set()
@@ -117,11 +118,11 @@ async def test_killed_at_each_point_of_a_delivery_it_repeats_the_same_id_and_los
         # After a 2xx that was not recorded yet: results are gathered for a second here.
         await tell(outbox, case_decided(a_route("idva"), incident=an_incident(reference="answered")))
         async with service.running(record_every_ms="1000") as process:
-            await eventually(lambda: _came(post, "answered", 1), "the attempt at another recipient")
+            await until(lambda: _came(post, "answered", 1), "the attempt at another recipient")
             process.kill()
 
         async with service.running():
-            await eventually(lambda: _all_received(database), "everything received")
+            await until(lambda: _all_received(database), "everything received")
         for reference in (*references, "answered"):
             arrivals = post.of(f"northshire/{reference}")
             assert len({arrival.id for arrival in arrivals}) == 1
@@ -157,13 +158,13 @@ async def test_a_case_that_lacked_a_recipient_is_addressed_again_when_there_is_o
         file.write_text(yaml.safe_dump({"recipients": without}))
         case = "northshire/addressed"
         async with service.running() as process:
-            await eventually(lambda: _state(database, case, "held"), "held for want of a recipient")
-            await eventually(lambda: _came(post, "addressed", 1), "the other recipient's notification")
+            await until(lambda: _state(database, case, "held"), "held for want of a recipient")
+            await until(lambda: _came(post, "addressed", 1), "the other recipient's notification")
             process.terminate()
             await process.wait()
         file.write_text(yaml.safe_dump(described))
         async with service.running():
-            await eventually(lambda: _state(database, case, "in_flight"), "in the new recipient's inbox")
+            await until(lambda: _state(database, case, "in_flight"), "in the new recipient's inbox")
         deliveries = await rows(
             database,
             'SELECT recipient, state FROM deliveries WHERE "case" = :case ORDER BY recipient',

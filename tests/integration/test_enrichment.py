@@ -27,6 +27,7 @@ from tests.integration.register_work import (
     worker_on,
 )
 from tests.integration.test_plumbing import outbox_of
+from tests.integration.waiting import until
 from tests.unit.enrichment.builders import (
     NOON,
     Who,
@@ -410,10 +411,10 @@ async def test_incidents_and_decisions_go_through_the_topics(servers: Servers, w
         async with intake.transaction() as tx:
             for body in (first, second):
                 tx.emit(INCIDENTS, body.incident.case, body, started=ledger.now())
-        await until(worker, lambda newest: len(newest) == 2)
+        await until_newest(worker, lambda newest: len(newest) == 2)
         async with triage.transaction() as tx:
             tx.emit(DECIDED, first.incident.case, case_decided(first, level=3), started=ledger.now())
-        await until(
+        await until_newest(
             worker,
             lambda newest: [one.child_level for one in newest["R2"].history.incidents or ()] == [3],
         )
@@ -425,9 +426,8 @@ async def test_incidents_and_decisions_go_through_the_topics(servers: Servers, w
     ]
 
 
-async def until(worker: Worker, holds: Callable[[dict[str, IncidentEnriched]], bool]) -> None:
-    for _ in range(300):
-        if holds(await worker.newest()):
-            return
-        await asyncio.sleep(0.05)
-    pytest.fail("never came")
+async def until_newest(worker: Worker, holds: Callable[[dict[str, IncidentEnriched]], bool]) -> None:
+    async def so() -> bool:
+        return holds(await worker.newest())
+
+    await until(so, "the newest states as expected")

@@ -26,7 +26,8 @@ from shared.contracts.incident import Incident
 from shared.contracts.topics import DECIDED, INCIDENTS, OUTCOMES
 from tests.builders import an_incident
 from tests.integration.conftest import Servers
-from tests.integration.intake_door import Door, a_reference, eventually, health, open_door, post, published
+from tests.integration.intake_door import Door, a_reference, health, open_door, post, published
+from tests.integration.waiting import wait_until
 
 NOON = datetime(2026, 11, 2, 12, tzinfo=UTC)
 
@@ -423,10 +424,10 @@ async def test_a_database_that_is_away_is_answered_with_503_and_nothing_is_lost_
             door.wire.mend()
         assert {answer.status_code for answer in away} == {503}
         assert {answer.headers["retry-after"] for answer in away} == {"2"}
-        eventually(lambda: health(door) != "down", "the database is back")
+        wait_until(lambda: health(door) != "down", "the database is back")
         assert (await post(client, reference=reference)).json()["status"] == "repeated"
         assert (await post(client, reference=a_reference())).status_code == 202
-    eventually(lambda: health(door) == "up", "all is well again")
+    wait_until(lambda: health(door) == "up", "all is well again")
 
 
 def test_send_posts_a_file_and_says_what_became_of_each(door: Door, tmp_path: Path) -> None:
@@ -470,4 +471,4 @@ async def test_a_broker_that_is_away_does_not_stop_the_door(door: Door, runtime:
     runtime.wait_until(lambda parts: parts.kafka_pid not in (None, pid), 60)
     events = await published(door, case, 3)
     assert [event.body.revision for event in events] == [1, 2, 3]
-    eventually(lambda: health(door) == "up", "all is well again")
+    wait_until(lambda: health(door) == "up", "all is well again")

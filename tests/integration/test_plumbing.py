@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -23,6 +23,7 @@ from shared.outbox import EmittingTransaction, Outbox
 from shared.stage import Event, Stage
 from shared.timers import Timers, set_timer
 from tests.integration.conftest import Servers
+from tests.integration.waiting import until
 
 NOON = datetime(2026, 11, 2, 12, tzinfo=UTC)
 
@@ -56,14 +57,6 @@ async def stage_running(servers: Servers, outbox: Outbox, handlers: dict[Any, An
     finally:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
-
-
-async def until(holds: Callable[[], bool], what: str) -> None:
-    for _ in range(400):
-        if holds():
-            return
-        await asyncio.sleep(0.05)
-    pytest.fail(f"never came: {what}")
 
 
 async def emit(outbox: Outbox, *bodies: IncidentAccepted) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -28,6 +28,7 @@ from shared.outbox import EmittingTransaction, Outbox
 from shared.stage import Event, Stage
 from tests.builders import an_incident
 from tests.integration.conftest import Servers
+from tests.integration.waiting import until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -127,22 +128,6 @@ class World:
                 return await tx.rows(sql, **params)
         finally:
             await database.close()
-
-
-async def until(holds: Callable[[], bool], what: str) -> None:
-    for _ in range(400):
-        if holds():
-            return
-        await asyncio.sleep(0.05)
-    pytest.fail(f"never came: {what}")
-
-
-async def eventually(ask: Callable[[], Awaitable[bool]], what: str) -> None:
-    for _ in range(200):
-        if await ask():
-            return
-        await asyncio.sleep(0.1)
-    pytest.fail(f"never came: {what}")
 
 
 @pytest_asyncio.fixture(loop_scope="module", scope="module")
@@ -258,7 +243,7 @@ async def test_a_case_without_a_child_stays_held_until_a_person_lets_it_rest(wor
             await world.rows("SELECT 1 FROM audit WHERE \"case\" = :case AND act = 'unheld'", case=case)
         )
 
-    await eventually(given_up, "the timer of the case without a child")
+    await until(given_up, "the timer of the case without a child")
     assert len(world.of(case)) == 1
     queued = {one["case"]: one for one in (await world.get("officer", "/v1/queue")).json()["cases"]}
     assert queued[case]["overdue"]
@@ -317,7 +302,7 @@ async def test_each_of_several_revisions_counts_however_they_come(world: World) 
         rows = await world.rows('SELECT version FROM cases WHERE "case" = :case', case=case)
         return bool(rows) and rows[0]["version"] == 3
 
-    await eventually(at_three, "three versions")
+    await until(at_three, "three versions")
     await until(lambda: world.of(case)[-1].body.revision == 3, "the newest")
     decided = world.of(case)[-1].body.decision
     assert decided.version == 3

@@ -1,0 +1,73 @@
+"""When a batch is ended: by a caller that is too slow, or that fetches nothing; what was taken is answered."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from typing import Any
+
+import orjson
+
+from services.intake.batch import LineStream, Pace
+from services.intake.handlers import Answered
+from services.intake.submissions import Submission, read_submission
+from shared.keys import Caller
+from shared.web import parse_json
+from tests.builders import an_incident
+
+NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
+NORTH = Caller(key="key-1", role="police", force="northshire")
+QUICK = Pace(idle_s=0.2, grace_s=0.2, bytes_per_s=1_000_000)
+
+
+def line(reference: str) -> bytes:
+    return orjson.dumps(an_incident(reference=reference), option=orjson.OPT_APPEND_NEWLINE)
+
+
+async def answers(chunks: AsyncIterator[bytes], taken: list[str], **limits: Any) -> list[dict[str, Any]]:
+    def read(raw: bytes, trace: str) -> Submission:
+        return read_submission(raw, parse_json(raw), caller=NORTH, arrived=NOON, trace=trace, door="batch")
+
+    def submit(submission: Submission) -> asyncio.Future[Answered]:
+        taken.append(submission.case)
+        stored: asyncio.Future[Answered] = asyncio.get_running_loop().create_future()
+        stored.set_result(Answered(b"{}", "accepted"))
+        return stored
+
+    trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+    stream = LineStream(chunks, read, submit, trace=trace, **limits)
+    async with asyncio.timeout(20):
+        told = b"".join([piece async for piece in stream.answers()])
+    return [orjson.loads(one) for one in told.splitlines()]
+
+
+async def test_a_batch_that_falls_silent_is_ended_and_its_half_line_is_not_taken() -> None:
+    async def chunks() -> AsyncIterator[bytes]:
+        yield line("A") + line("B") + line("C")[:40]
+        await asyncio.Event().wait()
+
+    taken: list[str] = []
+    told = await answers(chunks(), taken, pace=QUICK)
+    assert taken == ["northshire/A", "northshire/B"]
+    assert [(one["line"], one["code"]) for one in told] == [(1, 202), (2, 202), (None, 408)]
+    assert told[-1]["problem"]["title"] == "Too slow"
+
+
+async def test_a_batch_that_drips_is_ended() -> None:
+    async def chunks() -> AsyncIterator[bytes]:
+        while True:
+            yield b"\n"
+            await asyncio.sleep(0.01)
+
+    assert [one["code"] for one in await answers(chunks(), [], pace=QUICK)] == [408]
+
+
+async def test_a_batch_whose_answers_nobody_fetches_is_ended() -> None:
+    async def chunks() -> AsyncIterator[bytes]:
+        yield b"".join(line(f"N{n}") for n in range(50))
+
+    taken: list[str] = []
+    told = await answers(chunks(), taken, unfetched=0)
+    assert told[-1]["code"] == 413
+    assert len(taken) == len(told) - 1 < 50

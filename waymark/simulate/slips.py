@@ -92,7 +92,7 @@ def spoil(
         return changed
     if kind == "day_and_month_swapped":
         swapped = swap_day_and_month(born, latest)
-        if swapped:
+        if swapped and not _comes_of_age(born, swapped, latest):
             change("/born", person, "born", swapped.isoformat(), kind)
             return changed
     if kind == "nickname" and (short := nickname(name["given"])):
@@ -108,8 +108,20 @@ def spoil(
     key = rng.choice(("given", "family"))
     change(f"/name/{key}", name, key, misspell(rng, name[key]), made)
     if made == "both_wrong":
-        change("/born", person, "born", misdate(rng, born, latest).isoformat(), made)
+        wrong = misdate(rng, born, latest)
+        if _comes_of_age(born, wrong, latest):
+            wrong = born.replace(day=min(born.day, 28), year=born.year + 1)
+        change("/born", person, "born", wrong.isoformat(), made)
     return changed
+
+
+def _comes_of_age(born: date, said: date, on: date) -> bool:
+    """Whether the slip makes an adult of a child: these errors are ones that no reader can see."""
+
+    def of_age(day: date) -> bool:
+        return on.year - day.year - ((on.month, on.day) < (day.month, day.day)) >= 18
+
+    return of_age(said) and not of_age(born)
 
 
 @dataclass

@@ -15,6 +15,7 @@ from services.triage import commands as triage
 from shared.errors import WaymarkError
 from waymark import access, reconcile, recovery, terminal, up
 from waymark.bench import command as bench
+from waymark.conformance import command as conformance
 from waymark.demo import command as demo
 from waymark.simulate import commands as simulate
 
@@ -32,6 +33,7 @@ app.command("run")(up.run)
 app.command("status")(up.status)
 app.command("migrate")(up.migrate_database)
 app.command("reconcile")(reconcile.reconcile)
+app.command("check-sender")(conformance.check_sender)
 for part in (intake, enrichment, simulate, triage, delivery):
     # Their commands stand beside ours, without a name in front; what else their apps are is left behind.
     app.registered_commands += part.app.registered_commands

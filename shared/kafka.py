@@ -13,7 +13,13 @@ from typing import Any, Final
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
-from aiokafka.errors import KafkaError, MessageSizeTooLargeError, TopicAlreadyExistsError, for_code
+from aiokafka.errors import (
+    KafkaError,
+    MessageSizeTooLargeError,
+    RecordListTooLargeError,
+    TopicAlreadyExistsError,
+    for_code,
+)
 from aiokafka.partitioner import murmur2
 
 from shared.contracts.topics import TOPICS, Topic
@@ -21,6 +27,8 @@ from shared.errors import Rejected, Retryable
 
 MAX_MESSAGE_BYTES: Final = 8 * 1024 * 1024
 _ACK_WITHIN_S: Final = 15.0
+_ANSWER_WITHIN_S: Final = 5.0
+_TOO_LARGE: Final = (MessageSizeTooLargeError, RecordListTooLargeError)
 
 
 @lru_cache(maxsize=65536)
@@ -42,7 +50,10 @@ class Message:
 
 
 class Producer:
-    """An idempotent producer (`acks=all`), made anew when it gets stuck."""
+    """An idempotent producer (`acks=all`), made anew when it gets stuck.
+
+    `available`: whether the broker answered when it was last needed or asked after (`look`).
+    """
 
     def __init__(self, bootstrap: str, client_id: str, partitions: int) -> None:
         self._bootstrap = bootstrap
@@ -50,10 +61,12 @@ class Producer:
         self._partitions = partitions
         self._producer: AIOKafkaProducer | None = None
         self._starting = asyncio.Lock()
+        self._stopping: set[asyncio.Task[None]] = set()
         self.available = True
 
     async def publish(self, messages: Sequence[Message]) -> None:
-        """Send all and wait until the broker has them on disk. Raises Retryable where it is away.
+        """Send all and wait until the broker has them on disk. Raises Retryable where it is away, Rejected
+        where it will never take one of them; the others may then be there or not.
 
         A repeat after a failure may double some of them: consumers drop doubles by `seq`.
         """
@@ -72,15 +85,24 @@ class Producer:
                     for (topic, partition), group in groups.items()
                     for part in await _send_group(producer, topic, partition, group)
                 ]
-                for acknowledged, group in sent:
-                    metadata = await acknowledged
-                    for i, message in enumerate(group):
-                        message.offset = metadata.offset + i
+                await _acknowledged(sent)
+        except _TOO_LARGE as error:
+            # What the broker refused has used up a number of the idempotent producer's.
+            self._discard()
+            raise Rejected("the event is larger than the broker takes") from error
         except (KafkaError, OSError, TimeoutError) as error:
             self.available = False
-            await self._discard()
+            self._discard()
             raise Retryable(f"the broker did not take it ({type(error).__name__})") from error
         self.available = True
+
+    async def look(self) -> None:
+        """Ask whether the broker is there, and keep the answer in `available`."""
+        try:
+            async with asyncio.timeout(_ANSWER_WITHIN_S):
+                self.available = bool(await (await self._started()).client.force_metadata_update())
+        except (KafkaError, OSError, TimeoutError):
+            self.available = False
 
     async def _started(self) -> AIOKafkaProducer:
         async with self._starting:
@@ -105,15 +127,41 @@ class Producer:
                 self._producer = producer
             return self._producer
 
-    async def _discard(self) -> None:
+    def _discard(self) -> None:
         producer, self._producer = self._producer, None
         if producer is not None:
-            # Its pending batches are in the outbox too: not waiting for them loses nothing.
-            await _stop_quietly(producer)
+            # Its pending batches are in the outbox too: nobody waits for them. It gives them up by itself
+            # after a while; cut short, it would go on trying for ever.
+            stopping = asyncio.create_task(_stop(producer))
+            self._stopping.add(stopping)
+            stopping.add_done_callback(self._stopping.discard)
 
     async def close(self) -> None:
         """Stop, without waiting for what the outbox still holds."""
-        await self._discard()
+        self._discard()
+        if self._stopping:
+            await asyncio.wait(self._stopping, timeout=3)
+        for stopping in list(self._stopping):
+            stopping.cancel()
+
+
+async def _stop(producer: AIOKafkaProducer) -> None:
+    with contextlib.suppress(KafkaError, OSError):
+        await producer.stop()
+
+
+async def _acknowledged(sent: Sequence[tuple[asyncio.Future[Any], list[Message]]]) -> None:
+    """Wait for all, note where each stands; raise the failure that says most."""
+    failures: list[BaseException] = []
+    answers = await asyncio.gather(*(future for future, _ in sent), return_exceptions=True)
+    for metadata, (_, group) in zip(answers, sent, strict=True):
+        if isinstance(metadata, BaseException):
+            failures.append(metadata)
+            continue
+        for i, message in enumerate(group):
+            message.offset = metadata.offset + i
+    if failures:
+        raise next((one for one in failures if isinstance(one, _TOO_LARGE)), failures[0])
 
 
 async def _send_group(
@@ -126,27 +174,15 @@ async def _send_group(
         taken = 0
         for message in rest:
             headers = [("traceparent", message.traceparent.encode())] if message.traceparent else []
+            # A batch takes its first message however large it is.
             if (
                 batch.append(key=message.key.encode(), value=message.value, timestamp=None, headers=headers)
                 is None
             ):
                 break
             taken += 1
-        if taken == 0:
-            # Larger than a batch by itself: the plain path takes anything up to the request limit.
-            message = rest[0]
-            headers = [("traceparent", message.traceparent.encode())] if message.traceparent else []
-            try:
-                future = await producer.send(
-                    topic, message.value, key=message.key.encode(), partition=partition, headers=headers
-                )
-            except MessageSizeTooLargeError as error:
-                raise Rejected("the event is larger than the broker takes") from error
-            taken = 1
-        else:
-            batch.close()
-            future = await producer.send_batch(batch, topic, partition=partition)
-        sent.append((future, rest[:taken]))
+        batch.close()
+        sent.append((await producer.send_batch(batch, topic, partition=partition), rest[:taken]))
         rest = rest[taken:]
     return sent
 
@@ -199,13 +235,25 @@ async def make_topics(bootstrap: str, partitions: int, *, replication: int = 1) 
 
 
 async def make_topic(
-    bootstrap: str, name: str, partitions: int, *, retention_ms: int, replication: int = 1
+    bootstrap: str,
+    name: str,
+    partitions: int,
+    *,
+    retention_ms: int,
+    replication: int = 1,
+    max_bytes: int = MAX_MESSAGE_BYTES,
 ) -> list[str]:
-    """Make one topic beyond the table (a recipient's own)."""
-    return await _make(bootstrap, [(name, retention_ms)], partitions, replication)
+    """Make one topic beyond the table (a recipient's own), for messages of `max_bytes` at most."""
+    return await _make(bootstrap, [(name, retention_ms)], partitions, replication, max_bytes)
 
 
-async def _make(bootstrap: str, wanted: list[tuple[str, int]], partitions: int, replication: int) -> list[str]:
+async def _make(
+    bootstrap: str,
+    wanted: list[tuple[str, int]],
+    partitions: int,
+    replication: int,
+    max_bytes: int = MAX_MESSAGE_BYTES,
+) -> list[str]:
     async with admin(bootstrap) as client:
         existing = set(await client.list_topics())
         missing = [
@@ -215,7 +263,7 @@ async def _make(bootstrap: str, wanted: list[tuple[str, int]], partitions: int, 
                 replication_factor=replication,
                 topic_configs={
                     "retention.ms": str(retention_ms),
-                    "max.message.bytes": str(MAX_MESSAGE_BYTES),
+                    "max.message.bytes": str(max_bytes),
                 },
             )
             for name, retention_ms in wanted

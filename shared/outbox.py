@@ -2,8 +2,8 @@
 
 `Outbox.transaction()` gives a transaction in which `emit` may be called. `seq` is given under the
 case's row lock at the end of the transaction; after the commit the events are published from memory.
-What did not get out (broker away, process killed) stays in the table, which has no owner: rows unsent
-after two seconds are leased by any copy of the service and sent again. Doubles are harmless.
+What did not get out (broker away, process killed) stays in the table, which has no owner, and is sent by
+`shared.relay`. Doubles are harmless.
 """
 
 from __future__ import annotations
@@ -27,10 +27,7 @@ from shared.db import Database, Transaction
 from shared.errors import Rejected, Retryable
 from shared.kafka import Message, Producer
 
-_UNSENT_AFTER_S: Final = 2.0
 _LINKS_AT_MOST: Final = 128
-_KEEP_DAYS: Final = 30
-"""Longer than any topic's retention, so that `reconcile --repair` can always send again."""
 
 _log = telemetry.logger()
 
@@ -208,10 +205,11 @@ def _start_send_span(messages: Sequence[Message]) -> Span:
 class Outbox:
     """Transactions that emit, and the publishing of what they emitted."""
 
-    def __init__(self, database: Database, producer: Producer, *, lease_s: float = 30) -> None:
+    def __init__(self, database: Database, producer: Producer) -> None:
         self.database = database
         self.producer = producer
-        self._lease_s = lease_s
+        self.left_to_relay = 0
+        self._behind = False
         self._unmarked: list[Stored] = []
         self._going_out: list[Stored] = []
         self._sending: asyncio.Task[None] | None = None
@@ -231,9 +229,25 @@ class Outbox:
         if publish and tx.stored:
             self._in_background(tx.stored)
 
+    @property
+    def behind(self) -> bool:
+        """Whether events wait for the relay. Until it has caught up everything goes through it, so that no
+        event passes an earlier one of its case."""
+        return self._behind
+
+    def fall_behind(self) -> None:
+        """Leave what was just stored, and all that follows, to the relay."""
+        self._behind = True
+        self.left_to_relay += 1
+
+    def caught_up(self) -> None:
+        """Called by the relay once nothing waits for it."""
+        self._behind = False
+
     def _in_background(self, stored: list[Stored]) -> None:
-        if not self.producer.available:
-            return  # the relay sends them when the broker is back, oldest first
+        if self._behind or not self.producer.available:
+            self.fall_behind()
+            return
         self._going_out += stored
         if self._sending is None or self._sending.done():
             self._sending = asyncio.create_task(self._send_what_goes_out())
@@ -244,11 +258,27 @@ class Outbox:
             stored, self._going_out = self._going_out, []
             try:
                 await self.publish(stored)
-            except (Retryable, Rejected) as error:
+            except Retryable as error:
                 _log.warning("outbox.left_for_relay", events=len(stored), error=str(error))
 
     async def publish(self, stored: Sequence[Stored]) -> None:
-        """Publish and remember to mark the rows sent. Raises Retryable where the broker is away."""
+        """Publish and remember to mark the rows sent. Raises Retryable where that is left to the relay: the
+        broker is away, or does not take one of them, or earlier events wait."""
+        if self._behind:
+            self.fall_behind()
+            raise Retryable("earlier events go first")
+        try:
+            await self.send(stored)
+        except Retryable:
+            self.fall_behind()
+            raise
+        except Rejected as error:
+            self.fall_behind()
+            raise Retryable(f"one has to be put aside: {error}") from error
+
+    async def send(self, stored: Sequence[Stored]) -> None:
+        """Send to the broker, in a span. Raises Retryable where it is away, Rejected where it will never
+        take one of them: then others may or may not be there, and are sent again."""
         messages = [one.message for one in stored]
         span = _start_send_span(messages)
         try:
@@ -282,79 +312,6 @@ class Outbox:
         except Retryable:
             self._unmarked.extend(stored)
             raise
-
-    async def relay(self) -> None:
-        """Run for ever: mark what was sent, send what was left, drop what is older than any topic."""
-        beats = 0
-        while True:
-            try:
-                await self.mark_sent()
-                if beats % 2 == 0:
-                    while await self._send_leftovers():
-                        pass
-                if beats % 7200 == 0:
-                    await self._forget_old()
-            except Retryable as error:
-                _log.warning("outbox.waiting", error=str(error))
-                await asyncio.sleep(1)
-            except Rejected as error:
-                _log.error("outbox.event_refused_by_broker", error=error)
-                await asyncio.sleep(5)
-            beats += 1
-            await asyncio.sleep(0.5)
-
-    async def _send_leftovers(self) -> bool:
-        async with self.database.transaction() as tx:
-            unsent = await tx.value("SELECT count(*) FROM outbox WHERE sent_at IS NULL")
-            telemetry.OUTBOX_UNSENT.labels(self.database.service).set(unsent or 0)
-            if not unsent:
-                telemetry.DEGRADED.labels(self.database.service, "broker").set(not self.producer.available)
-                return False
-            rows = await tx.rows(
-                """
-                UPDATE outbox SET lease_until = clock_timestamp() + make_interval(secs => :lease)
-                WHERE id IN (
-                    SELECT id FROM outbox
-                    WHERE sent_at IS NULL
-                      AND created_at < clock_timestamp() - make_interval(secs => :unsent_after)
-                      AND (lease_until IS NULL OR lease_until < clock_timestamp())
-                    ORDER BY bulk, id
-                    LIMIT 500
-                    FOR UPDATE SKIP LOCKED
-                )
-                RETURNING id, topic, "case", payload, traceparent
-                """,
-                lease=self._lease_s,
-                unsent_after=_UNSENT_AFTER_S,
-            )
-        if not rows:
-            return False
-        stored = [
-            Stored(row["id"], Message(row["topic"], row["case"], row["payload"], row["traceparent"]))
-            for row in sorted(rows, key=lambda row: row["id"])
-        ]
-        try:
-            await self.publish(stored)
-        except Retryable:
-            telemetry.DEGRADED.labels(self.database.service, "broker").set(1)
-            await self._release(stored)
-            raise
-        telemetry.DEGRADED.labels(self.database.service, "broker").set(0)
-        await self.mark_sent()
-        return True
-
-    async def _release(self, stored: Sequence[Stored]) -> None:
-        async with self.database.transaction() as tx:
-            await tx.execute(
-                "UPDATE outbox SET lease_until = NULL WHERE id = ANY(CAST(:ids AS bigint[]))",
-                ids=[one.row for one in stored],
-            )
-
-    async def _forget_old(self) -> None:
-        async with self.database.transaction() as tx:
-            await tx.execute(
-                "DELETE FROM outbox WHERE sent_at < now() - make_interval(days => :days)", days=_KEEP_DAYS
-            )
 
     async def close(self) -> None:
         """Let what is under way finish, mark what was sent."""

@@ -18,6 +18,7 @@ from shared.errors import Retryable
 from shared.kafka import Producer, make_topics
 from shared.keys import KeyRing
 from shared.outbox import Outbox
+from shared.relay import Relay
 from shared.settings import ServiceSettings
 from shared.stage import Handler, Stage
 from shared.timers import TimerHandler, Timers
@@ -48,11 +49,11 @@ class Runtime:
         self.settings = settings
         self.database = Database(settings.database, service, pool_size=settings.pool_size)
         self.producer = Producer(settings.kafka, f"waymark-{service}", settings.partitions)
-        self.outbox = Outbox(self.database, self.producer, lease_s=settings.lease_s)
+        self.outbox = Outbox(self.database, self.producer)
         self.keys = KeyRing(self.database, _tokens(settings))
         self._stages: list[Stage] = []
         self._topics_made = asyncio.Event()
-        self._work: list[Callable[[], Awaitable[None]]] = [self.outbox.relay]
+        self._work: list[Callable[[], Awaitable[None]]] = [Relay(self.outbox, lease_s=settings.lease_s).run]
         self._closing: list[Callable[[], Awaitable[None]]] = []
 
     def consume(

@@ -70,11 +70,17 @@ _QUERY: Final = """
         oe.kafka_offset AS enrichment_offset,
         ot.id AS triage_row, ot.topic AS triage_topic, ot.partition AS triage_partition,
         ot.kafka_offset AS triage_offset,
-        EXISTS (SELECT 1 FROM enrichment.dead_letters l WHERE l."case" = i."case" AND l.resolved_at IS NULL
+        EXISTS (SELECT 1 FROM
+            (SELECT * FROM enrichment.dead_letters UNION ALL SELECT * FROM intake.dead_letters) l
+            WHERE l."case" = i."case" AND l.resolved_at IS NULL
             AND l.sender = 'intake' AND l.seq > coalesce(me.seq, 0)) AS enrichment_dead,
-        EXISTS (SELECT 1 FROM triage.dead_letters l WHERE l."case" = i."case" AND l.resolved_at IS NULL
+        EXISTS (SELECT 1 FROM
+            (SELECT * FROM triage.dead_letters UNION ALL SELECT * FROM enrichment.dead_letters) l
+            WHERE l."case" = i."case" AND l.resolved_at IS NULL
             AND l.sender = 'enrichment' AND l.seq > coalesce(mt.seq, 0)) AS triage_dead,
-        EXISTS (SELECT 1 FROM delivery.dead_letters l WHERE l."case" = i."case" AND l.resolved_at IS NULL
+        EXISTS (SELECT 1 FROM
+            (SELECT * FROM delivery.dead_letters UNION ALL SELECT * FROM triage.dead_letters) l
+            WHERE l."case" = i."case" AND l.resolved_at IS NULL
             AND l.sender = 'triage' AND l.seq > coalesce(md.seq, 0)) AS delivery_dead
     FROM intake.reconcile i
     LEFT JOIN enrichment.reconcile e ON e."case" = i."case"

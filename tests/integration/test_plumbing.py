@@ -20,6 +20,7 @@ from shared.db import Database
 from shared.errors import Refused, Rejected, Retryable
 from shared.kafka import Message, Producer, partition_of
 from shared.outbox import EmittingTransaction, Outbox
+from shared.relay import Relay
 from shared.stage import Event, Stage
 from shared.timers import Timers, set_timer
 from tests.integration.conftest import Servers
@@ -167,7 +168,7 @@ async def test_what_a_dead_process_left_in_the_outbox_is_sent_by_another_copy(se
     async with outbox_of(servers, "intake") as dies, dies.transaction(publish=False) as tx:
         tx.emit(INCIDENTS, "northshire/left", accepted("left"), started=NOON)
     async with outbox_of(servers, "intake") as copy, outbox_of(servers, "enrichment") as outbox:
-        relay = asyncio.create_task(copy.relay())
+        relay = asyncio.create_task(Relay(copy).run())
         async with stage_running(servers, outbox, {INCIDENTS: handle}):
             await until(lambda: "northshire/left" in seen, "the event left behind")
         # The reader may have it before the sender has noted that it is sent.

@@ -17,6 +17,7 @@ from waymark.conformance.costs import Costs
 from waymark.conformance.door import Door
 from waymark.conformance.messages import NoMessages, is_address, messages_of
 from waymark.conformance.rendering import report_lines
+from waymark.conformance.schema import GoodSender
 from waymark.conformance.verdict import Check
 
 
@@ -52,7 +53,11 @@ def check_sender(
             choose_protocol(library, protocol, areas.of(None, force or ""))
         if not is_address(source) and not Path(source).is_file():
             raise NoMessages(f"There is no file {source}.")
-        check = Check(Door(now=datetime.now(UTC), force=force, form=form), Costs(library, areas, protocol))
+        check = Check(
+            Door(now=datetime.now(UTC), force=force, form=form),
+            Costs(library, areas, protocol),
+            GoodSender() if form is None else None,  # a form has a mapping, not a schema
+        )
         check.read(messages_of(source, form))
         if out is not None:
             out.write_text("\n".join(report_lines(check, shown=None)) + "\n", encoding="utf-8")

@@ -22,6 +22,7 @@ def report_lines(check: Check, *, shown: int | None = _SHOWN) -> Iterator[str]:
         ("What would be refused", check.refusals.most_common()),
         ("Faults: written, and read as unknown", check.faults.most_common()),
         ("Gaps: missing where it could matter", check.gaps.most_common()),
+        ("Not as a good sender writes it (the published schema)", check.breaches.most_common()),
     ):
         if places:
             named = [(str(one.count), one.at or "/", one.because, _numbers(one)) for one in places]

@@ -11,6 +11,7 @@ from typing import Any, Final, Literal
 from waymark.conformance.costs import Costs
 from waymark.conformance.door import Answer, Door
 from waymark.conformance.messages import Message
+from waymark.conformance.schema import GoodSender
 
 Word = Literal["good", "gaps", "faults", "refused", "nothing"]
 
@@ -63,18 +64,21 @@ class Places:
 
 
 class Check:
-    """Everything that is known of a supplier's messages."""
+    """Everything that is known of a supplier's messages. `good_sender`: the schema to hold them against."""
 
-    def __init__(self, door: Door, costs: Costs) -> None:
+    def __init__(self, door: Door, costs: Costs, good_sender: GoodSender | None = None) -> None:
         self.door = door
         self.costs = costs
+        self.good_sender = good_sender
         self.messages = 0
         self.statuses: Counter[int] = Counter()
         self.words: Counter[str] = Counter()
         self.refusals = Places()
         self.faults = Places()
         self.gaps = Places()
+        self.breaches = Places()
         self.faulty = 0
+        self.off_schema = 0
 
     def read(self, messages: Iterable[Message]) -> None:
         """Judge messages in their order."""
@@ -93,6 +97,11 @@ class Check:
         for gap in answer.gaps:
             self.gaps.note(gap.at, gap.because, answer.number)
         self.faulty += bool(answer.faults)
+        if self.good_sender is not None and answer.content is not None:
+            breaches = list(self.good_sender.breaches(answer.content))
+            self.off_schema += bool(breaches)
+            for breach in breaches:
+                self.breaches.note(breach.at, breach.because, answer.number)
         if answer.incident is not None and answer.word in ("accepted", "amended"):
             self.costs.note(answer.incident)
 
@@ -111,7 +120,8 @@ class Check:
         if self.faulty:
             return "faults"
         unasked = self.costs.decided - self.costs.undecided
-        return "good" if unasked >= GOOD_SHARE * self.costs.decided else "gaps"
+        complete = unasked >= GOOD_SHARE * self.costs.decided
+        return "good" if complete and not self.off_schema else "gaps"
 
     @property
     def sentence(self) -> str:
@@ -125,7 +135,8 @@ class Check:
             return f"Takes part, with faults: in {self.faulty} {of} something is written that cannot be read."
         open_ones = f"{self.costs.undecided} {of} leave a question that could change what is done"
         if self.word == "gaps":
-            return f"Takes part, with gaps: {open_ones}."
+            off = f"; {self.off_schema} are not as the schema says" if self.off_schema else ""
+            return f"Takes part, with gaps: {open_ones}{off}."
         return f"Good: {open_ones}." if self.costs.undecided else f"Good: none {of} leaves a question open."
 
     @property
@@ -147,6 +158,8 @@ class Check:
             "refusals": [one.as_json() for one in self.refusals.most_common()],
             "faults": [one.as_json() for one in self.faults.most_common()],
             "gaps": [one.as_json() for one in self.gaps.most_common()],
+            "off_schema": self.off_schema,
+            "schema": [one.as_json() for one in self.breaches.most_common()],
             "sequence": {
                 "forces": dict(sequence.forces.most_common()),
                 "marked_test": sequence.tests,

@@ -24,6 +24,7 @@ from waymark.conformance.costs import Costs
 from waymark.conformance.door import Door
 from waymark.conformance.messages import Message, NoMessages, fetch, messages_of
 from waymark.conformance.rendering import report_lines
+from waymark.conformance.schema import GoodSender
 from waymark.conformance.verdict import Check
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -83,6 +84,29 @@ def test_what_the_door_would_refuse_is_refused_here_with_its_status(said: Any, s
 
 def test_no_message_at_all_does_not_pass() -> None:
     assert (checked().word, checked().passed) == ("nothing", False)
+
+
+def test_a_misspelt_field_and_a_word_of_no_list_are_held_against_the_schema() -> None:
+    said = {**a_calm_incident(), "sumary": "kicked", "caller": "a passer-by"}
+    check = Check(Door(now=NOW), Costs(*rules()), GoodSender())
+    check.read([Message(1, orjson.dumps(said))])
+    assert ("/sumary", [1]) in named(check.breaches)
+    assert ("/caller", [1]) in named(check.breaches)
+    assert check.off_schema == 1
+
+
+def test_a_list_that_a_good_sender_always_has_is_missed_by_name() -> None:
+    said = a_calm_incident()
+    del said["relationships"]
+    check = Check(Door(now=NOW), Costs(*rules()), GoodSender())
+    check.read([Message(1, orjson.dumps(said))])
+    assert named(check.breaches) == [("/relationships", [1])]
+
+
+def test_what_is_as_the_schema_says_has_nothing_held_against_it() -> None:
+    check = Check(Door(now=NOW), Costs(*rules()), GoodSender())
+    check.read([Message(1, orjson.dumps(a_calm_incident()))])
+    assert (check.off_schema, check.word) == (0, "good")
 
 
 # Beside one another

@@ -77,7 +77,12 @@ class Contract(BaseModel):
     """
 
     model_config = ConfigDict(
-        frozen=True, extra="ignore", populate_by_name=True, serialize_by_alias=True, defer_build=True
+        frozen=True,
+        extra="ignore",
+        populate_by_name=True,
+        serialize_by_alias=True,
+        defer_build=True,
+        use_attribute_docstrings=True,
     )
     schema_id: ClassVar[str] = ""
 

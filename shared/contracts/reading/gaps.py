@@ -16,7 +16,7 @@ from typing import Final
 
 from shared.contracts.incident import Adult, Child, Gap, Happened, Incident
 from shared.contracts.reading.faults import MOST_LISTED
-from shared.contracts.reading.narrative import LOOKED_THROUGH, WORDS, topics_of_all
+from shared.contracts.reading.narrative import LOOKED_THROUGH, WORDS, topics_of
 from shared.contracts.reading.validation import Places
 
 SCHOOL_FROM: Final = 5
@@ -69,7 +69,7 @@ def _gaps(incident: Incident, places: Places) -> Iterator[Gap]:
             yield _gap("/risk/level", "a tool without the level it gave" if risk.tool else _NOT_RECORDED)
         elif risk.yes_answers is None:
             yield _gap("/risk/yes_answers", "a level without the answers it rests on")
-    yield from _narrative_gaps(incident)
+    yield from _narrative_gaps(incident, places)
 
 
 def _adult_gaps(adult: Adult, at: str, places: Places) -> Iterator[Gap]:
@@ -165,24 +165,25 @@ def _happened_gaps(happened: Happened, places: Places) -> Iterator[Gap]:
             yield _gap(f"{at}/treated", "an injury, and not whether it was treated")
 
 
-def _narrative_gaps(incident: Incident) -> Iterator[Gap]:
+def _narrative_gaps(incident: Incident, places: Places) -> Iterator[Gap]:
     risk = incident.risk
     texts = [incident.summary]
     if risk is not None:
         texts += [risk.heightened_concern, risk.judgement]
     if incident.children:
         texts += [child.voice for child in incident.children]
-    found = topics_of_all(texts)
-    for topic in sorted(found):
-        at, said = _said_of(topic, incident)
-        if not said:
-            about = WORDS.topics[topic]
-            yield _gap(at, f"the narrative seems to speak of {about}, this does not (a word list, no decision)")
-    if sum(len(text) for text in texts if text) > LOOKED_THROUGH:
+    narrative = "\n".join(text for text in texts if text)
+    if not narrative:
+        return
+    for topic in sorted(topics_of(narrative, wanted=lambda topic: not _said_of(topic, incident, places)[1])):
+        about = WORDS.topics[topic]
+        because = f"the narrative seems to speak of {about}, this does not (a word list, no decision)"
+        yield _gap(_said_of(topic, incident, places)[0], because)
+    if len(narrative) > LOOKED_THROUGH:
         yield _gap("/summary", f"only the first {LOOKED_THROUGH} characters were looked through for such words")
 
 
-def _said_of(topic: str, incident: Incident) -> tuple[str, bool]:
+def _said_of(topic: str, incident: Incident, places: Places) -> tuple[str, bool]:
     """Where the fields would say what a topic speaks of, and whether they do."""
     happened = incident.incident or Happened()
     violence, threats = happened.violence or (), happened.threats or ()
@@ -193,7 +194,7 @@ def _said_of(topic: str, incident: Incident) -> tuple[str, bool]:
             return "/children", bool(incident.children)
         case "pregnancy":
             at = next((i for i, adult in enumerate(adults) if adult.role in _VICTIM), None)
-            where = "/adults" if at is None else f"/adults/{at}/pregnant"
+            where = "/adults" if at is None else f"{places.of('/adults', at)}/pregnant"
             return where, any(adult.pregnant for adult in adults) or _an_unborn_child(incident)
         case "weapon":
             return "/incident/weapons", bool(happened.weapons) or "weapon" in violence

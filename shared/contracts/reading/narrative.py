@@ -7,8 +7,7 @@ once; a text is gone through once.
 from __future__ import annotations
 
 import re
-from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from importlib import resources
 from typing import Any, Final
@@ -48,37 +47,59 @@ def _word_list(said: dict[str, Any]) -> WordList:
             topic_of.setdefault(word, topic)
             topic_of.setdefault(f"{word}s", topic)
             topic_of.setdefault(f"{word}es", topic)
-    by_letter: dict[str, list[str]] = defaultdict(list)
-    for word in sorted(topic_of, key=len, reverse=True):
-        by_letter[word[0]].append(re.escape(word[1:]).replace(r"\ ", r"\s+"))
-    # One branch per first letter: most words of a text are then passed over at their first letter.
-    branches = "|".join(f"{letter}(?:{'|'.join(rest)})" for letter, rest in sorted(by_letter.items()))
     return WordList(
         topics={topic: entry["because"] for topic, entry in said["topics"].items()},
         topic_of=topic_of,
         negations=frozenset(said["negations"]),
-        pattern=re.compile(rf"\b(?:{branches})\b"),
+        pattern=re.compile(rf"\b{_any_of(topic_of)}\b"),
     )
+
+
+def _any_of(words: Iterable[str]) -> str:
+    """An expression for any of the words that goes letter by letter, so that most of a text falls away at
+    the first letter; a space stands for any run of white space."""
+    tree: dict[str, Any] = {}
+    for word in words:
+        branch = tree
+        for letter in word:
+            branch = branch.setdefault(letter, {})
+        branch[""] = {}
+
+    def written(branch: dict[str, Any]) -> str:
+        nexts = [
+            (r"\s+" if letter == " " else re.escape(letter)) + written(branch[letter])
+            for letter in sorted(branch)
+            if letter
+        ]
+        if not nexts:
+            return ""
+        ends = "?" if "" in branch else ""
+        return f"(?:{'|'.join(nexts)}){ends}"
+
+    return written(tree)
 
 
 WORDS: Final = load_words()
 
 
-def topics_of(text: str, words: WordList = WORDS) -> set[str]:
-    """The topics that the first LOOKED_THROUGH characters of a text seem to speak of."""
+def topics_of(text: str, words: WordList = WORDS, *, wanted: Callable[[str], bool] = bool) -> set[str]:
+    """The topics that the first LOOKED_THROUGH characters of a text seem to speak of.
+
+    `wanted` says of a topic whether it is of interest; it is asked once per topic that comes up.
+    """
     text = text[:LOOKED_THROUGH].lower()
     found: set[str] = set()
+    passed: set[str] = set()
     for match in words.pattern.finditer(text):
-        topic = words.topic_of[" ".join(match[0].split())]
-        if topic not in found and not _negated(text, match.start(), words.negations):
+        said = match[0]
+        topic = words.topic_of.get(said) or words.topic_of[" ".join(said.split())]
+        if topic in found or topic in passed:
+            continue
+        if not wanted(topic):
+            passed.add(topic)
+        elif not _negated(text, match.start(), words.negations):
             found.add(topic)
     return found
-
-
-def topics_of_all(texts: Iterable[str | None]) -> set[str]:
-    """The same of several texts."""
-    said = [text for text in texts if text]
-    return topics_of("\n".join(said)) if said else set()
 
 
 def _negated(text: str, start: int, negations: frozenset[str]) -> bool:

@@ -51,7 +51,12 @@ def read_tick(said: object) -> bool:
 def read_yes_no(said: Any) -> Any:
     """True, False, or what was written."""
     word = str(said).strip().casefold() if isinstance(said, (str, int)) else None
-    return True if word in TICKED else False if word in NO else said
+    return True if word in TICKED else False if is_no(said) else said
+
+
+def is_no(said: object) -> bool:
+    """Whether a box with yes and no says no."""
+    return isinstance(said, (str, int)) and str(said).strip().casefold() in NO
 
 
 def read_choice(field: FormField, said: object) -> str:

@@ -75,6 +75,8 @@ def _describe_box(name: str, column: str, box: FormField) -> dict[str, Any]:
     }
     if box.place is not None:
         described["place"] = box.place
+    if box.for_each is not None:
+        described["for_each"] = box.for_each
     if box.kept is not None:
         described["kept"] = box.kept
     if box.words:

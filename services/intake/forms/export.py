@@ -21,7 +21,7 @@ from shared.errors import Refused
 LONGEST_CELL: Final = 16 * 1024 * 1024
 """Characters. What a cell may hold is for the door's limits to say; below them no cell is too long."""
 
-_PIECE: Final = 1 << 20
+_PIECE: Final = 1 << 16
 
 
 @dataclass(frozen=True, slots=True)

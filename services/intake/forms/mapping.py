@@ -40,7 +40,8 @@ class _Table(BaseModel):
 
 
 class FormField(_Table):
-    """One box. It has either a `place` in the incident or, under `kept`, the reason why it has none."""
+    """One box. It has a `place` in the incident or, under `kept`, the reason why it has none; or it answers
+    for the rows of a group (`for_each`)."""
 
     type: Kind
     meaning: str
@@ -60,10 +61,12 @@ class FormField(_Table):
     """For a time: the date that it belongs to."""
     in_place_of: str | None = None
     """For a kept field: the field that it stands in for; named as a fault where that one is empty."""
+    for_each: str | None = None
+    """`group.field`: one answer for all rows of a group, in whose box it stands where they have none."""
 
     @model_validator(mode="after")
     def _check(self) -> Self:
-        if (self.place is None) == (self.kept is None):
+        if sum(one is not None for one in (self.place, self.kept, self.for_each)) != 1:
             raise ValueError("needs either a place or, under kept, why it has none")
         if bool(self.words) != (self.type in ("choice", "choices")):
             raise ValueError("words belong to a choice, and every choice has some")
@@ -161,9 +164,9 @@ class Lost(_Table):
 
     def loses(self, place: str, value: str) -> bool:
         """Whether the form cannot say `value` (`none` for a list that is known to be empty) at `place`."""
-        if not self.covers(place):
-            return False
-        return value in self.only if self.only else value not in self.all_but
+        if self.whole:
+            return self.covers(place)
+        return place == self.place and (value in self.only if self.only else value not in self.all_but)
 
 
 class Form(_Table):
@@ -183,6 +186,8 @@ class Form(_Table):
             for name, field in fields.items():
                 if not re.match(_KEY, name):
                     raise ValueError(f"{at}{name} is no name for a column")
+                if field.for_each is not None and self.answers_for(field) is None:
+                    raise ValueError(f"{at}{name} answers for {field.for_each}, which has no box like it")
                 for other in (field.part_of, field.in_place_of):
                     if other is not None and other not in fields:
                         raise ValueError(f"{at}{name} names {other}, which the form does not have")
@@ -205,6 +210,13 @@ class Form(_Table):
         return {
             f"{group.one}_{name}": (key, name) for key, group in self.groups.items() for name in group.fields
         }
+
+    def answers_for(self, field: FormField) -> tuple[str, str] | None:
+        """The group and the box of its rows that `field` answers for; None where there is none like it."""
+        group, _, name = (field.for_each or "").partition(".")
+        box = self.groups[group].fields.get(name) if group in self.groups else None
+        same = box is not None and (box.type, box.words) == (field.type, field.words)
+        return (group, name) if same else None
 
     def boxes(self) -> Iterator[tuple[str | None, str, FormField]]:
         """Every box of the form: its group (None outside groups), its name, and what it is."""

@@ -98,6 +98,7 @@ def read_form(form: FormName, fields: object) -> FormReading:
         raise Refused(422, "Not a form", "Send one JSON object with the form's own fields.")
     table = load_form(form)
     laid = _lay_out(table, fields)
+    _answer_for_rows(table, laid)
     reader = _Reader(table, laid.faults)
     reader.read_boxes(table.fields, laid.single, "")
     row_numbers: dict[str, list[int]] = {}
@@ -107,14 +108,42 @@ def read_form(form: FormName, fields: object) -> FormReading:
         for index, (number, row) in enumerate(rows):
             reader.begin_row(group.place, f"{group.ids}{number}" if group.ids else None)
             reader.read_boxes(group.fields, row, f"{group.place}/{index}")
-    open_lists = list(reader.open_lists())
+    faults = list({(fault.at, fault.because): fault for fault in laid.faults}.values())
     return FormReading(
-        reader.incident, laid.faults, open_lists, table, reader.sent_at(), row_numbers, laid.numbered
+        incident=reader.incident,
+        faults=faults,
+        open_lists=list(reader.open_lists()),
+        form=table,
+        origins=reader.sent_at(),
+        row_numbers=row_numbers,
+        numbered=laid.numbered,
     )
 
 
 def _says_something(row: dict[str, Said]) -> bool:
     return any(not cells.is_empty(said.value) for said in row.values())
+
+
+def _answer_for_rows(table: Form, laid: _Laid) -> None:
+    """Put one answer for all rows into those that have none of their own.
+
+    Without any row it still says that there is somebody, unless it is the answer that says least: "were
+    the children present? yes" with no child written down is a child who was there.
+    """
+    for name, box in table.fields.items():
+        said = laid.single.pop(name, None) if box.for_each else None
+        answered = table.answers_for(box)
+        if said is None or answered is None or cells.is_empty(said.value):
+            continue
+        group, target = answered
+        rows = laid.rows.setdefault(group, {})
+        filled = [row for row in rows.values() if _says_something(row)]
+        if not filled and not cells.is_no(said.value):
+            filled = [rows.setdefault(1, {})]
+        for row in filled:
+            own = row.get(target)
+            if own is None or cells.is_empty(own.value):
+                row[target] = said
 
 
 def _lay_out(table: Form, fields: dict[Any, Any]) -> _Laid:

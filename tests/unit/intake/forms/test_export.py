@@ -124,7 +124,8 @@ def test_what_is_not_utf8_is_refused_wherever_it_stands(where: int) -> None:
 
 
 def test_ten_thousand_rows_are_read_one_by_one() -> None:
-    text = write_csv("south", (an_incident(reference=f"SS-{n}") for n in range(10_000)))
+    header, line = write_csv("south", [an_incident(summary="Shouting heard.")]).split(b"\r\n", 1)
+    text = header + b"\r\n" + line * 10_000
     tracemalloc.start()
     seen = 0
     reading: Iterator[CsvRow] = rows_of("south", text)
@@ -133,5 +134,5 @@ def test_ten_thousand_rows_are_read_one_by_one() -> None:
     _, most = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert seen == 10_000
-    assert row.fields["reference"] == "SS-9999"
-    assert most < len(text) / 2
+    assert row.number == 10_001
+    assert most < len(text) / 10

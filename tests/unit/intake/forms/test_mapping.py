@@ -7,7 +7,7 @@ from typing import get_args
 
 import pytest
 
-from services.intake.forms import FormName, describe, not_carried
+from services.intake.forms import FormName, describe, not_carried, read_form
 from services.intake.forms.mapping import load_form, read_table
 from services.intake.forms.places import places
 from shared.errors import BadSettings
@@ -71,6 +71,11 @@ def test_what_table_31_says_of_each_form() -> None:
         ("part_of: incident_date", "part_of: incident_day", "incident_time names incident_day"),
         ("place: /caller,", "place: /calller,", "/calller is no place of the contract"),
         ("  reference: {type: text,", "  reference: {type: text, colour: red,", "fields.reference.colour"),
+        (
+            "for_each: children.present",
+            "for_each: children.there",
+            "children_present answers for children.there",
+        ),
         ("form: north", "form: [", "north.yaml is not YAML"),
     ],
 )
@@ -89,9 +94,10 @@ def test_a_form_describes_itself(form: FormName) -> None:
     boxes = list(load_form(form).boxes())
     shown = [*described["fields"], *(box for group in described["groups"] for box in group["fields"])]
     assert len(shown) == len(boxes)
-    assert all(("place" in box) != ("kept" in box) for box in shown)
+    assert all(len({"place", "kept", "for_each"} & box.keys()) == 1 for box in shown)
     assert described["example"]["json"]["force"] == "northshire"
     assert len(described["cannot_carry"]) == len(not_carried(form)) == len(load_form(form).cannot_carry)
+    assert read_form(form, described["example"]["json"]).faults == []
     columns = described["example"]["csv"].splitlines()[0].split(",")
     assert {box["column"] for box in shown} <= set(columns)
 

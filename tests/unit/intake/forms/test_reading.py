@@ -74,6 +74,25 @@ def test_a_box_with_yes_and_no_says_no() -> None:
     assert "presence" not in jack
 
 
+def test_one_answer_for_the_children_stands_for_each_that_has_none() -> None:
+    reading = north(children_present="Yes", children=[{"given_name": "Mia"}, {"present": "No"}, {}])
+    assert [child["presence"] for child in reading.incident["children"]] == ["on_premises", "not_on_premises"]
+    assert reading.place_of("/children/0/presence") == "/children_present"
+    assert "presence" not in north(children=[{"given_name": "Mia"}]).incident["children"][0]
+
+
+def test_children_present_with_none_written_down_is_a_child_who_was_there() -> None:
+    assert north(children_present="yes").incident["children"] == [{"id": "c1", "presence": "on_premises"}]
+    assert "children" not in north(children_present="No").incident
+    assert "children" not in north(children_present="").incident
+
+
+def test_an_unreadable_answer_for_the_children_is_named_once() -> None:
+    reading = south(children_present="upstairs", children=[{"given_name": "Mia"}, {"given_name": "Jack"}])
+    assert list(faults(reading)) == ["/children_present"]
+    assert len(reading.faults) == 1
+
+
 def test_the_text_box_is_kept_to_the_letter() -> None:
     told = '  =HYPERLINK("x") <b>He\tsaid</b>\r\n\'; DROP TABLE cases; -- {{7*7}} \u200b '
     assert north(circumstances=told).incident["summary"] == told

@@ -51,6 +51,9 @@ HTTP_SECONDS = Histogram(
 )
 
 
+_SELDOM_S: Final = 10.0
+
+
 def set_up(service: str, *, log_level: str = "info") -> TracerProvider:
     """Set up tracing and logging for this process. Returns the provider, to be shut down at the end."""
     exporting = bool(
@@ -79,8 +82,25 @@ def set_up(service: str, *, log_level: str = "info") -> TracerProvider:
         cache_logger_on_first_use=True,
     )
     structlog.contextvars.bind_contextvars(service=service)
-    logging.basicConfig(level=logging.ERROR, stream=sys.stderr, format="%(name)s %(levelname)s")
+    libraries = logging.StreamHandler(sys.stderr)
+    libraries.addFilter(_Seldom())
+    logging.basicConfig(level=logging.ERROR, handlers=[libraries], format="%(name)s %(levelname)s")
     return provider
+
+
+class _Seldom(logging.Filter):
+    """One line in ten seconds from each library: a client whose broker is away writes a hundred a second,
+    for hours, and none says more than the first."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._next: dict[str, float] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if record.created < self._next.get(record.name, 0.0):
+            return False
+        self._next[record.name] = record.created + _SELDOM_S
+        return True
 
 
 def logger() -> structlog.stdlib.BoundLogger:

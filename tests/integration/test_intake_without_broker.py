@@ -7,6 +7,7 @@ minute of it makes 2,000.
 from __future__ import annotations
 
 import asyncio
+import math
 import os
 import shutil
 import signal
@@ -33,7 +34,7 @@ from tests.integration.waiting import until
 
 AWAY_S = float(os.environ.get("WAYMARK_TEST_OUTAGE_S", "10"))
 REVISIONS = 5
-REFERENCES = max(60, round(2000 / 60 * AWAY_S / REVISIONS))
+PER_WAY = max(20, math.ceil(2000 / 60 * AWAY_S / REVISIONS / 3))
 LINES = {"Content-Type": "application/x-ndjson"}
 
 
@@ -111,9 +112,7 @@ class Senders:
 
     def __init__(self, door: Door) -> None:
         self._door = door
-        self._references = {
-            way: [f"{way}-{n}" for n in range(REFERENCES // 3)] for way in ("single", "batch", "bulk")
-        }
+        self._references = {way: [f"{way}-{n}" for n in range(PER_WAY)] for way in ("single", "batch", "bulk")}
         self.codes: list[int] = []
 
     async def post_round(self, number: int) -> None:

@@ -16,7 +16,7 @@ from waymark.simulate.profile import Profile
 from waymark.simulate.records import keep_records, set_moves
 from waymark.simulate.report import write_report
 from waymark.simulate.responses import set_actions, set_children, set_consent, set_risk
-from waymark.simulate.slips import Slips, make_fault, plan_slips, spoil
+from waymark.simulate.slips import Slips, make_fault, make_gap, plan_slips, spoil
 
 DEFAULT_MONTH = date(2026, 10, 1)
 
@@ -109,6 +109,7 @@ def _write(
         if fault:
             faults.append(fault)
             spared.add(fault["at"])
+    gaps = [gap for kind in slips.gaps if (gap := make_gap(kind, incident, spared))]
     everyone = {person.part: person for person in event.family.people}
     true = {
         "kind": "incident",
@@ -119,6 +120,7 @@ def _write(
         "left_out": everyone[slips.left_out].id if slips.left_out else None,
         "errors": errors,
         "faults": faults,
+        "gaps": gaps,
         "violence_level": event.level,
         "children_present": event.present,
         "notified_after_days": event.notified_after_days,

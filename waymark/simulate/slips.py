@@ -2,14 +2,17 @@
 
 Kinds: `typo`, `nickname`, `surname_changed`, `day_and_month_swapped`, `both_wrong` (name and birth date),
 `missing_birth_date`, `moved`, `child_left_out` (NSPCC 2009 s5.2, s5.10.4, s6.2.3), and the form-like faults
-`unreadable_date` and `unknown_word`. Every one that is made is written down with its place.
+`unreadable_date`, `unknown_word`, `unknown_field` (a field of the supplier's own) and `contradiction`. What
+was known and is not said where it belongs is a gap: `presence_left_out`, `answers_left_out` (a level without
+them), `weapon_left_out` (only the narrative speaks of it). Every one that is made is written down with its
+place.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, datetime, timedelta
 from random import Random
 from typing import Any
 
@@ -133,6 +136,7 @@ class Slips:
     error: tuple[str, str] | None = None
     """Kind, and the part of the person in whose details it is made."""
     faults: list[str] = field(default_factory=list)
+    gaps: list[str] = field(default_factory=list)
 
 
 def plan_slips(rng: Random, profile: Profile, events: Sequence[Event]) -> list[Slips]:
@@ -161,6 +165,15 @@ def plan_slips(rng: Random, profile: Profile, events: Sequence[Event]) -> list[S
     for fault in ("unreadable_date", "unknown_word"):
         for number, _ in pick(rng, numbered, profile.number("faults", fault) * len(events)):
             slips[number].faults.append(fault)
+    # Drawn apart, so that a kind more or less leaves the rest of the month as it is.
+    apart = Random()
+    apart.setstate(rng.getstate())
+    for fault in ("contradiction", "unknown_field"):
+        for number, _ in pick(apart, numbered, profile.number("faults", fault) * len(events)):
+            slips[number].faults.append(fault)
+    for gap in ("presence_left_out", "answers_left_out", "weapon_left_out"):
+        for number, _ in pick(apart, numbered, profile.number("gaps", gap) * len(events)):
+            slips[number].gaps.append(gap)
     return slips
 
 
@@ -187,6 +200,8 @@ def make_fault(rng: Random, kind: str, incident: dict[str, Any], spared: set[str
 
     Gives where, what is said and what was; None where there is nothing to spoil.
     """
+    if kind in ("contradiction", "unknown_field"):
+        return _make_visible(kind, incident, spared)
     options = list(_dates(incident) if kind == "unreadable_date" else _words(incident))
     options = [option for option in options if option[0] not in spared]
     if not options:
@@ -230,4 +245,67 @@ def _words(incident: dict[str, Any]) -> list[_Option]:
         found.append(("/relationships/0/kind", incident["relationships"][0], "kind", _NO_WORDS["relationship"]))
     if (incident.get("risk") or {}).get("level"):
         found.append(("/risk/level", incident["risk"], "level", _NO_WORDS["level"]))
+    return found
+
+
+def make_gap(kind: str, incident: dict[str, Any], spared: set[str]) -> dict[str, Any] | None:
+    """Leave out of an incident what was known; `spared` are pointers that already carry an error.
+
+    Gives where, the kind and what was; None where there is nothing to leave out.
+    """
+    options: list[tuple[str, Any, str]] = []
+    if kind == "presence_left_out":
+        for i, child in enumerate(incident["children"]):
+            if child.get("presence"):
+                options.append((f"/children/{i}/presence", child, "presence"))
+    elif kind == "answers_left_out":
+        risk = incident.get("risk") or {}
+        if risk.get("level") and risk.get("yes_answers") is not None:
+            options.append(("/risk/yes_answers", risk, "yes_answers"))
+    elif incident["incident"].get("weapons") and incident.get("summary"):
+        options.append(("/incident/weapons", incident["incident"], "weapons"))
+    options = [option for option in options if not any(at.startswith(option[0]) for at in spared)]
+    if not options:
+        return None
+    at, holder, key = _apart(kind, incident).choice(options)
+    return {"at": at, "gap": kind, "was": holder.pop(key), "said": None}
+
+
+def _apart(kind: str, incident: dict[str, Any]) -> Random:
+    """Chance that belongs to this kind and incident alone."""
+    return Random(f"{kind}/{incident['force']}/{incident['reference']}")
+
+
+def _make_visible(kind: str, incident: dict[str, Any], spared: set[str]) -> dict[str, Any] | None:
+    rng = _apart(kind, incident)
+    if kind == "unknown_field":
+        name, said = rng.choice(
+            (("beat_code", "N4"), ("crime_no", "none"), ("dv_flag", "Y"), ("collar", "1234"))
+        )
+        incident[name] = said
+        return {"at": f"/{name}", "fault": kind, "said": said, "was": None}
+    options = [option for option in _contradictions(incident) if option[0] not in spared]
+    if not options:
+        return None
+    at, holder, key, said = rng.choice(options)
+    was = holder[key]
+    holder[key] = said
+    return {"at": at, "fault": kind, "said": said, "was": was}
+
+
+def _contradictions(incident: dict[str, Any]) -> list[tuple[str, Any, str, Any]]:
+    """Where something can be said that something else in the same incident contradicts."""
+    found: list[tuple[str, Any, str, Any]] = []
+    if incident.get("attended_at"):
+        found.append(("/attended", incident, "attended", False))
+    if incident.get("reported_at"):
+        before = datetime.fromisoformat(incident["occurred_at"]) - timedelta(days=1)
+        said = before.strftime("%Y-%m-%dT%H:%M:%SZ")
+        found.append(("/reported_at", incident, "reported_at", said))
+    happened = incident["incident"]
+    if happened.get("strangulation"):
+        found.append(("/incident/strangulation", happened, "strangulation", False))
+    for i, child in enumerate(incident["children"]):
+        if child.get("presence") and (child.get("held_by_adult") or child.get("injured")):
+            found.append((f"/children/{i}/presence", child, "presence", "not_on_premises"))
     return found

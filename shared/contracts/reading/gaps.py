@@ -197,7 +197,7 @@ def _said_of(topic: str, incident: Incident, places: Places) -> tuple[str, bool]
             where = "/adults" if at is None else f"{places.of('/adults', at)}/pregnant"
             return where, any(adult.pregnant for adult in adults) or _an_unborn_child(incident)
         case "weapon":
-            return "/incident/weapons", bool(happened.weapons) or "weapon" in violence
+            return "/incident/weapons", bool(happened.weapons)
         case "strangulation":
             said = bool(happened.strangulation) or "strangulation" in violence or "strangulation" in offences
             return "/incident/strangulation", said

@@ -40,6 +40,16 @@ _OCCURRED_AT: Final = re.compile(OCCURRED_AT_PATTERN[:-1] + r"\Z")
 _PATTERNS: Final = (("force", _FORCE), ("reference", _REFERENCE), ("occurred_at", _OCCURRED_AT))
 
 
+def is_force(said: str) -> bool:
+    """Whether it can be a force's code."""
+    return _FORCE.match(said) is not None
+
+
+def is_reference(said: str) -> bool:
+    """Whether it can be a reference."""
+    return _REFERENCE.match(said) is not None
+
+
 def require_needed(raw: dict[str, Any]) -> None:
     """Raise Refused (422) unless force, reference and occurred_at are there and readable."""
     for field, pattern in _PATTERNS:

@@ -47,9 +47,9 @@ def assert_count(count: int, size: int, share: float, cluster: float = 1.0) -> N
 
 
 def restored(incident: Mapping[str, Any], truth: Mapping[str, Any]) -> dict[str, Any]:
-    """The incident as it would read without the errors and faults that the truth names."""
+    """The incident as it would read without the errors, faults and gaps that the truth names."""
     whole = deepcopy(dict(incident))
-    for slip in (*truth["faults"], *reversed(truth["errors"])):
+    for slip in (*truth["gaps"], *truth["faults"], *reversed(truth["errors"])):
         if slip.get("error") in ("child_left_out", "moved"):
             continue
         holder, key = _at(whole, slip["at"])

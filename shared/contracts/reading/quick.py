@@ -1,0 +1,164 @@
+"""The short way through the reading, for a submission with nothing odd in it: a fifth of the time.
+
+`read_quickly` gives what `read_incident` would, or None: then the long way has the word. It rests on
+msgspec structs that are derived from the contract field by field, and on the same rules of sense and the
+same gaps. What it does not know for certain to be faultless it leaves alone: another spelling of a word
+or a date, an unknown field, a name that stands twice, a control character, a contradiction.
+`tests/unit/shared/test_reading_quick.py` holds both ways to the same answers.
+"""
+
+from __future__ import annotations
+
+import re
+import types
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from functools import cache
+from typing import Annotated, Any, Final, Literal, NoReturn, Union, cast, get_args, get_origin
+
+import msgspec
+from annotated_types import Ge, Le
+
+from shared.contracts.base import Contract
+from shared.contracts.incident import Gap, Incident
+from shared.contracts.reading.faults import Faults
+from shared.contracts.reading.gaps import name_gaps
+from shared.contracts.reading.needed import is_force, is_reference
+from shared.contracts.reading.sense import check_sense
+from shared.contracts.reading.validation import Places
+
+_ESCAPES: Final = re.compile(rb"\\(?:u00[0-2]|u[dD]|b|f)")
+"""Control characters, quotes and halves of character pairs, written as escapes."""
+
+_BEFORE_COLON: Final = (b" :", b"\n:", b"\r:", b"\t:")
+
+_NULL: Final = re.compile(rb":[ \t\r\n]*null")
+_TIMES: Final = ("occurred_at", "reported_at", "attended_at", "recorded_at")
+
+
+@dataclass(frozen=True, slots=True)
+class QuickReading:
+    """A faultless submission. `incident` has the attributes of the contract's `Incident`, not its methods."""
+
+    incident: Incident
+    gaps: list[Gap]
+    written: bytes
+
+    def as_bytes(self, revision: int) -> bytes:
+        """The incident as JSON, as this revision."""
+        if self.incident.revision == revision:
+            return self.written
+        numbered = msgspec.structs.replace(cast(msgspec.Struct, self.incident), revision=revision)
+        return msgspec.json.encode(numbered)
+
+
+class _Odd(Exception):
+    """There is something to be named: the long way does that."""
+
+
+class _NoFaults(Faults):
+    def add(self, at: str, said: Any, because: str) -> NoReturn:
+        raise _Odd
+
+
+class _Unsaid(Mapping[str, Any]):
+    """Stands for what was sent where only a fault would quote it."""
+
+    def __getitem__(self, name: str) -> Any:
+        raise _Odd
+
+    def __iter__(self) -> NoReturn:
+        raise _Odd
+
+    def __len__(self) -> NoReturn:
+        raise _Odd
+
+
+def read_quickly(raw: bytes, *, now: datetime | None = None) -> QuickReading | None:
+    """Read a submission's JSON text; None where the long way has to. `now` as for `read_incident`."""
+    if b"\\" in raw and _ESCAPES.search(raw) is not None:
+        return None
+    if any(gap in raw for gap in _BEFORE_COLON):
+        return None  # a name may stand before it, which would not be counted below
+    try:
+        incident = _decoder().decode(raw)
+    except (msgspec.DecodeError, RecursionError):
+        return None
+    if not (is_force(incident.force) and is_reference(incident.reference)):
+        return None
+    for name in _TIMES:
+        moment = getattr(incident, name)
+        # Another offset would have to be turned into UTC, and less than a second is cut off.
+        if moment is not None and (
+            moment.tzinfo is not UTC or moment.microsecond or not 1 < moment.year < 9999
+        ):
+            return None
+    written = msgspec.json.encode(incident)
+    # A name that stands twice would be lost: the names written must be as many as the names read. What is
+    # null is not written again; the word in a text would be counted as such, so there may be none.
+    nulls = len(_NULL.findall(raw)) if b"null" in raw else 0
+    names = written.count(b'":') - (b'"schema"' not in raw)
+    if raw.count(b'":') != names + nulls or (nulls and b"null" in written):
+        return None
+    places = Places()
+    try:
+        check_sense(incident, cast(Any, _Unsaid()), places, _NoFaults(), now)
+    except _Odd:
+        return None
+    return QuickReading(incident, name_gaps(incident, places), written)
+
+
+@cache
+def _decoder() -> msgspec.json.Decoder[Any]:
+    return msgspec.json.Decoder(_struct(Incident))
+
+
+@cache
+def _struct(model: type[Contract]) -> type[msgspec.Struct]:
+    """The struct of a contract: its fields but `faults`, which nobody sends."""
+    needed: list[tuple[str, Any]] = []
+    others: list[tuple[str, Any, Any]] = []
+    rename: dict[str, str] = {}
+    for name, field in model.model_fields.items():
+        if name in ("schema_", "faults"):
+            continue
+        kind = _kind(field.annotation, field.metadata)
+        if field.is_required():
+            needed.append((name, kind))
+        else:
+            others.append((name, kind, field.default))
+        if field.alias:
+            rename[name] = field.alias
+    return msgspec.defstruct(
+        model.__name__,
+        [*needed, *others],
+        rename=rename,
+        forbid_unknown_fields=True,
+        omit_defaults=True,
+        tag_field="schema" if model.schema_id else None,
+        tag=model.schema_id or None,
+        frozen=True,
+        gc=False,
+    )
+
+
+def _kind(annotation: Any, constraints: list[Any]) -> Any:
+    origin = get_origin(annotation)
+    if origin is Annotated:
+        first, *more = get_args(annotation)
+        return _kind(first, [*constraints, *more])
+    if origin in (Union, types.UnionType):
+        parts = [type(None) if one is type(None) else _kind(one, constraints) for one in get_args(annotation)]
+        return Union[tuple(parts)]  # noqa: UP007 (made while running)
+    if origin is list:
+        return list[_kind(get_args(annotation)[0], [])]  # type: ignore[misc]
+    if origin is Literal or annotation in (str, bool, date, datetime):
+        return annotation
+    if annotation is int:
+        least = next((one.ge for one in constraints if isinstance(one, Ge)), None)
+        most = next((one.le for one in constraints if isinstance(one, Le)), None)
+        return Annotated[int, msgspec.Meta(ge=cast(Any, least), le=cast(Any, most))]
+    if isinstance(annotation, type) and issubclass(annotation, Contract):
+        return _struct(annotation)
+    raise TypeError(f"a field of a kind that has no short way: {annotation}")

@@ -24,7 +24,12 @@ _PASSING: Final = frozenset({408, 429, 500, 502, 503, 504})
 _NOT_OF_THE_CONTENT: Final = frozenset({401, 403, 404, 405})
 """What is said of the caller or the address: the same item may be taken another time."""
 
+_TOO_MANY: Final = "answers 429"
+_SHORTEST_PAUSE_S: Final = 0.05
 _LONGEST_PAUSE_S: Final = 10.0
+_LONGEST_WAIT_S: Final = 600.0
+"""A `Retry-After` beyond it is told instead of kept to."""
+
 _CHUNK_BYTES: Final = 4 * 1024 * 1024
 
 Note = Callable[[Outcome], None]
@@ -166,6 +171,8 @@ class Sender:
                     return _outcome(item, response.status, told)
                 why = f"answers {response.status}"
                 wait = self._hold_back(response.status, response.headers.get("Retry-After"), pause)
+                if why == _TOO_MANY:
+                    began = time.monotonic()  # it is there, and says when
             except (aiohttp.ClientError, TimeoutError):
                 why = "cannot be reached"
             if not await self._be_patient(began, wait, why):
@@ -190,6 +197,8 @@ class Sender:
                 if answered:
                     began, least = time.monotonic(), 0.25
                     self._last_answer = began
+                elif why == _TOO_MANY:
+                    began = time.monotonic()  # it is there, and says when
                 if left and not await self._be_patient(began, max(pause, least), why):
                     break
                 least = min(_LONGEST_PAUSE_S, 2 * least)
@@ -246,12 +255,14 @@ class Sender:
         said = seconds_of(retry_after)
         if said is not None and status in (429, 503):
             self._not_before = max(self._not_before, time.monotonic() + said)
-        return otherwise if said is None else said
+        return otherwise if said is None else max(said, _SHORTEST_PAUSE_S)
 
     async def _be_patient(self, began: float, pause: float, why: str) -> bool:
         """Wait; False where this item has been tried long enough while others got through. Raises Stopped
         where nothing got through meanwhile."""
-        if time.monotonic() - began + pause <= self._patience_s:
+        if pause > _LONGEST_WAIT_S:
+            raise Stopped(f"The door {why} and asks for {pause:.0f} s of patience: try again then.")
+        if time.monotonic() - began <= self._patience_s:
             await asyncio.sleep(pause)
             return True
         if self._last_answer >= began:

@@ -127,6 +127,19 @@ async def test_what_passes_by_itself_is_sent_again_as_the_door_asks(tmp_path: Pa
     assert door.came.count("a") == 3
 
 
+async def test_a_rate_limit_is_waited_out_however_long_it_holds(tmp_path: Path) -> None:
+    door = Answering(told={"a": [(429, {"title": "Too many"})] * 9}, retry_after="0")
+    report = await send_to(door, a_file(tmp_path / "f.jsonl", "a"), patience_s=0.2)
+    assert (report.statuses["accepted"], door.came.count("a")) == (1, 10)
+
+
+async def test_a_door_that_asks_for_an_hour_ends_the_sending_with_a_sentence(tmp_path: Path) -> None:
+    door = Answering(told={"a": [(503, {"title": "Not now"})]}, retry_after="3600")
+    report = await send_to(door, a_file(tmp_path / "f.jsonl", "ab"), concurrency=1)
+    assert report.statuses["unsent"] == 2
+    assert "3600 s" in str(report.stopped)
+
+
 def test_retry_after_is_read_as_seconds_or_as_a_date() -> None:
     assert seconds_of("7") == 7
     assert seconds_of("Wed, 21 Oct 2015 07:28:00 GMT") == 0

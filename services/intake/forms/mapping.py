@@ -237,6 +237,8 @@ class Form(_Table):
     def can_carry(self, pointer: str) -> bool:
         """Whether the form has a box for what `pointer` points at, or for a part of it."""
         place = pattern_of(pointer)
+        if place.removesuffix("/*") not in self.by_place:
+            return False
         return not any(lost.whole and lost.covers(place) for lost in self.cannot_carry)
 
 

@@ -66,7 +66,7 @@ class FormReading:
         if pointer in self.origins:
             return self.origins[pointer]
         box = self.form.by_place.get(pattern_of(pointer))
-        if box is None:
+        if box is None or not self.can_carry(pointer):
             return pointer
         group, name = box
         if group is None:

@@ -81,6 +81,21 @@ def test_a_simulated_month_loses_what_the_table_says(form: FormName) -> None:
         compare(form, before, as_the_door_reads(by_json(form, before)))
 
 
+@pytest.mark.parametrize("form", FORMS)
+def test_what_was_written_unreadably_is_still_named_after_the_form(form: FormName) -> None:
+    month = simulate(load_profile("nspcc-2009"), 1000, seed=2007)
+    table, seen = load_form(form), 0
+    for raw, truth in zip(month.incidents, month.truth, strict=True):
+        reading = read_form(form, write_form(form, raw))
+        named = {reading.place_of(fault.at) for fault in read_incident(reading.incident).faults}
+        named |= {fault.at for fault in reading.faults}
+        for fault in truth["faults"]:
+            if fault["fault"] in ("unreadable_date", "unknown_word") and table.can_carry(fault["at"]):
+                seen += 1
+                assert reading.place_of(fault["at"]) in named, fault
+    assert seen > 20
+
+
 @settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
 @given(incident=incidents(), form=st.sampled_from(FORMS), flat=st.booleans())
 def test_any_incident_loses_what_the_table_says(incident: dict[str, Any], form: FormName, flat: bool) -> None:

@@ -16,6 +16,7 @@ from waymark import terminal
 from waymark.conformance.costs import Costs
 from waymark.conformance.door import Door
 from waymark.conformance.messages import NoMessages, is_address, messages_of
+from waymark.conformance.naming import measure_naming
 from waymark.conformance.rendering import report_lines
 from waymark.conformance.schema import GoodSender
 from waymark.conformance.verdict import Check
@@ -33,6 +34,10 @@ def check_sender(
     ] = None,
     protocol: Annotated[
         str | None, typer.Option(help="Decide by this protocol (id or id/version). Otherwise each area's own.")
+    ] = None,
+    truth: Annotated[
+        Path | None,
+        typer.Option(help="Of a simulated month, its .truth file: how many seeded faults and gaps are named."),
     ] = None,
     out: Annotated[
         Path | None, typer.Option("-o", "--out", help="Write the whole report there, as Markdown.")
@@ -59,15 +64,17 @@ def check_sender(
             GoodSender() if form is None else None,  # a form has a mapping, not a schema
         )
         check.read(messages_of(source, form))
+        naming = measure_naming(source, truth) if truth is not None else None
         if out is not None:
-            out.write_text("\n".join(report_lines(check, shown=None)) + "\n", encoding="utf-8")
+            out.write_text("\n".join(report_lines(check, naming, shown=None)) + "\n", encoding="utf-8")
     except (NoMessages, WrongUse) as trouble:
         terminal.fail(str(trouble), 2)
     except OSError as error:
         terminal.fail(f"{out} cannot be written: {error.strerror}.", 2)
     if as_json:
-        terminal.print_json(check.as_json())
+        named = {} if naming is None else {"naming": naming.as_json()}
+        terminal.print_json({**check.as_json(), **named})
     else:
-        print("\n".join(report_lines(check)))  # noqa: T201
+        print("\n".join(report_lines(check, naming)))  # noqa: T201
     if not check.passed:
         raise typer.Exit(1)

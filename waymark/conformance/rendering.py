@@ -7,12 +7,16 @@ from typing import Final
 
 from waymark.conformance.costs import FieldCost
 from waymark.conformance.verdict import Check, Place
+from waymark.simulate.naming import NamingTable
 
 _SHOWN: Final = 15
 
 
-def report_lines(check: Check, *, shown: int | None = _SHOWN) -> Iterator[str]:
-    """The report, line by line; of each table the first `shown` rows, None for all."""
+def report_lines(
+    check: Check, naming: NamingTable | None = None, *, shown: int | None = _SHOWN
+) -> Iterator[str]:
+    """The report, line by line; of each table the first `shown` rows, None for all. `naming`: of a simulated
+    month, how much of what was seeded is named."""
     yield f"# {check.sentence}"
     yield ""
     told = ", ".join(f"{count} would be {word}" for word, count in check.words.most_common())
@@ -31,6 +35,10 @@ def report_lines(check: Check, *, shown: int | None = _SHOWN) -> Iterator[str]:
         rows = [(gap.at, gap.because) for gap in check.door.cannot_carry]
         yield from _table("What the form has no field for", ("place", "why"), rows, shown)
     yield from _costs(check, shown)
+    if naming is not None:
+        heads, *seeded = naming.lines()
+        title = f"Seeded in the month: {naming.visible} visible, {naming.named} named, {naming.falsely} falsely"
+        yield from _table(title, heads, seeded, None)
 
 
 def _refused(check: Check) -> str:

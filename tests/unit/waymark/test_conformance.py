@@ -26,6 +26,9 @@ from waymark.conformance.messages import Message, NoMessages, fetch, messages_of
 from waymark.conformance.rendering import report_lines
 from waymark.conformance.schema import GoodSender
 from waymark.conformance.verdict import Check
+from waymark.simulate import load_profile, simulate
+from waymark.simulate.commands import write_month
+from waymark.simulate.naming import measure
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 CANARY = "Zephyrine"
@@ -270,6 +273,17 @@ def test_json_is_one_document_and_the_report_file_has_every_row(tmp_path: Path) 
     asked = [one["at"] for one in document["decisions"]["fields"] if one["messages_asked"]]
     assert asked
     assert all(f"| {at} " in report for at in asked)
+
+
+def test_a_simulated_month_is_held_against_its_truth(tmp_path: Path) -> None:
+    month = simulate(load_profile(), 120, seed=2007)
+    files = write_month(month, tmp_path / "month.jsonl")
+    said = run(files["incidents"], "--truth", files["truth"], "--json")
+    told = orjson.loads(said.stdout)["naming"]
+    assert told == measure(month.incidents, month.truth).as_json()
+    assert "Seeded in the month" in run(files["incidents"], "--truth", files["truth"]).stdout
+    other = a_file(tmp_path / "other.jsonl", an_incident())
+    assert run(other, "--truth", files["truth"]).exit_code == 2
 
 
 def test_the_report_names_places_and_never_what_a_message_says(tmp_path: Path) -> None:

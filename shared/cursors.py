@@ -11,11 +11,12 @@ from collections.abc import Mapping, Sequence
 from shared.db import Row, Transaction
 
 
-async def append(tx: Transaction, entries: Mapping[str, Sequence[tuple[str, bytes]]]) -> None:
-    """Add entries, per reader (a recipient, a force) a list of (case, JSON bytes), in order."""
+async def append(tx: Transaction, entries: Mapping[str, Sequence[tuple[str, bytes]]]) -> dict[str, int]:
+    """Add entries, per reader (a recipient, a force) a list of (case, JSON bytes), in order; the number of
+    each reader's last."""
     readers = sorted(reader for reader, items in entries.items() if items)
     if not readers:
-        return
+        return {}
     counts = [len(entries[reader]) for reader in readers]
     ends = await tx.rows(
         """
@@ -46,6 +47,7 @@ async def append(tx: Transaction, entries: Mapping[str, Sequence[tuple[str, byte
         cases=[entry[2] for entry in flat],
         payloads=[entry[3] for entry in flat],
     )
+    return last
 
 
 async def read(tx: Transaction, reader: str, *, after: int, limit: int = 100) -> list[Row]:
@@ -55,4 +57,25 @@ async def read(tx: Transaction, reader: str, *, after: int, limit: int = 100) ->
         reader=reader,
         after=after,
         n=limit,
+    )
+
+
+async def entry(tx: Transaction, reader: str, no: int) -> Row | None:
+    """One entry of `reader`; None where there is none of that number (any more)."""
+    return await tx.row(
+        'SELECT no, "case", payload, at FROM feed WHERE reader = :reader AND no = :no', reader=reader, no=no
+    )
+
+
+async def forget(tx: Transaction, reader: str, *, up_to: int, days: int) -> None:
+    """Drop entries of `reader` numbered up to `up_to`, and those older than `days`. For feeds of things
+    that are kept for a while only: an inbox or an outcome is never dropped."""
+    await tx.execute(
+        """
+        DELETE FROM feed
+        WHERE reader = :reader AND (no <= :up_to OR at < now() - make_interval(days => :days))
+        """,
+        reader=reader,
+        up_to=up_to,
+        days=days,
     )

@@ -13,14 +13,14 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Final, Protocol
 
 import orjson
 from opentelemetry.trace import Span, SpanKind, StatusCode
 
 from shared import ledger, telemetry
 from shared import vocabulary as v
-from shared.contracts.base import Contract, write_moment
+from shared.contracts.base import write_moment
 from shared.contracts.envelope import LedgerEntry, event_id
 from shared.contracts.topics import Topic
 from shared.db import Database, Transaction
@@ -32,13 +32,21 @@ _LINKS_AT_MOST: Final = 128
 _log = telemetry.logger()
 
 
+class Body(Protocol):
+    """What an event carries: a contract, or one that is written already. Has its event's `type`."""
+
+    def as_bytes(self) -> bytes:
+        """The body as JSON."""
+        ...
+
+
 @dataclass(slots=True)
 class Emission:
     """An event to be written and published; `seq` and the bytes come when it is stored."""
 
     topic: Topic
     case: str
-    body: Contract
+    body: Body
     lane: v.Lane
     ledger: Sequence[LedgerEntry]
     started: datetime
@@ -85,7 +93,7 @@ class EmittingTransaction(Transaction):
         self,
         topic: Topic,
         case: str,
-        body: Contract,
+        body: Body,
         *,
         started: datetime,
         lane: v.Lane = "live",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from tempfile import SpooledTemporaryFile
 from typing import Final
@@ -30,6 +30,7 @@ _PIECE_BYTES: Final = 64 * 1024
 _IN_MEMORY_BYTES: Final = 1024 * 1024
 _log = telemetry.logger()
 
+Keep = Callable[[Refused, bytes], Awaitable[Refused]]
 Read = Callable[[bytes, str], Submission]
 Submit = Callable[[Submission], "asyncio.Future[Answered]"]
 
@@ -105,20 +106,24 @@ PACE: Final = Pace()
 _END: Final = "The lines answered above were taken; send the rest again."
 
 
+_Answer = asyncio.Future[Answered] | asyncio.Future[Refused] | Exception
+
+
 @dataclass(frozen=True, slots=True)
 class _Line:
-    """A line's number, and the promise of its answer or why there will be none; without a number, why the
-    batch was ended."""
+    """A line with its number, and the promise of its answer or why there will be none; without a number,
+    why the batch was ended."""
 
     number: int | None
-    answer: asyncio.Future[Answered] | Exception
+    answer: _Answer
+    text: bytes = b""
 
 
 class LineStream:
     """One batch: reads lines, submits each, answers in the order of the lines.
 
     `read` is called with a line and its own traceparent: each line starts a trace, linked to `trace`,
-    the batch's, so that every incident can be followed by itself.
+    the batch's, so that every incident can be followed by itself. `keep` keeps a line that was refused.
 
     A batch that comes too slowly (`pace`), or whose answers nobody fetches (`unfetched` bytes at most), is
     ended: what was taken is answered, and a last line without a number says why no more was.
@@ -130,6 +135,7 @@ class LineStream:
         read: Read,
         submit: Submit,
         *,
+        keep: Keep,
         trace: str,
         pace: Pace = PACE,
         unfetched: int = UNFETCHED_BYTES,
@@ -138,6 +144,7 @@ class LineStream:
         self._unfetched = unfetched
         self._read = read
         self._submit = submit
+        self._keep = keep
         self._trace = trace
         self._under_way: asyncio.Queue[_Line | None] = asyncio.Queue(WINDOW)
         self._spool = Spool()
@@ -170,7 +177,7 @@ class LineStream:
                     raise Refused(413, "Answers not fetched", f"Read the answers while you send. {_END}")
                 number += 1
                 if line is None or line.strip():
-                    await self._under_way.put(_Line(number, self._take(line)))
+                    await self._under_way.put(_Line(number, self._take(line), line or b""))
                     await asyncio.sleep(0)  # other callers' turn: reading a line is work
         except ClientDisconnect:
             _log.info("intake.batch_left", lines=number)
@@ -179,12 +186,15 @@ class LineStream:
             await self._under_way.put(_Line(None, ended))
         await self._under_way.put(None)
 
-    def _take(self, line: bytes | None) -> asyncio.Future[Answered] | Exception:
+    def _take(self, line: bytes | None) -> _Answer:
         if line is None:
             return Refused(413, "Too large", f"The limit for a line is {MAX_BODY_BYTES} bytes.")
         span = telemetry.start_span("line of a batch", SpanKind.SERVER, links=[self._trace])
         try:
             answer = self._submit(self._read(line, telemetry.traceparent(span)))
+        except Refused as refused:
+            span.end()
+            return asyncio.ensure_future(self._keep(refused, line))
         except Exception as error:  # told in the line's answer: it spoils no other
             span.end()
             return error
@@ -193,22 +203,24 @@ class LineStream:
 
     async def _answer_lines(self) -> None:
         while (line := await self._under_way.get()) is not None:
-            self._spool.put(await _written(line))
+            self._spool.put(await self._written(line))
 
-
-async def _written(line: _Line) -> bytes:
-    try:
-        if isinstance(line.answer, Exception):
-            raise line.answer
-        answered = await line.answer
-    except Refused as refused:
-        problem = {"title": refused.title, "status": refused.status, "detail": refused.detail, **refused.extra}
-        return _answer_line({"line": line.number, "code": refused.status, "problem": problem})
-    except Exception as error:
-        _log.error("intake.line_failed", line=line.number, error=error)
-        problem = {"title": "Something went wrong here", "status": 500, "detail": "It was logged."}
-        return _answer_line({"line": line.number, "code": 500, "problem": problem})
-    return _answer_line({"line": line.number, "code": 202, "answer": orjson.Fragment(answered.body)})
+    async def _written(self, line: _Line) -> bytes:
+        answer: Answered | Refused
+        try:
+            if isinstance(line.answer, Exception):
+                raise line.answer
+            answer = await line.answer
+        except Refused as refused:
+            answer = await self._keep(refused, line.text) if line.number is not None else refused
+        except Exception as error:
+            _log.error("intake.line_failed", line=line.number, error=error)
+            problem = {"title": "Something went wrong here", "status": 500, "detail": "It was logged."}
+            return _answer_line({"line": line.number, "code": 500, "problem": problem})
+        if isinstance(answer, Refused):
+            problem = {"title": answer.title, "status": answer.status, "detail": answer.detail, **answer.extra}
+            return _answer_line({"line": line.number, "code": answer.status, "problem": problem})
+        return _answer_line({"line": line.number, "code": 202, "answer": orjson.Fragment(answer.body)})
 
 
 def _answer_line(answer: dict[str, object]) -> bytes:
@@ -256,14 +268,18 @@ class Streamed(Response):
     """A streamed response that leaves the request's body alone: the one of the framework listens for the
     caller's leaving and would take body chunks meant for the reader."""
 
-    def __init__(self, pieces: AsyncIterator[bytes], media_type: str) -> None:
+    def __init__(self, pieces: AsyncIterator[bytes], media_type: str, *, ended: Callable[[], None]) -> None:
         super().__init__(media_type=media_type)
         del self.headers["content-length"]
         self._pieces = pieces
+        self._ended = ended
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send the pieces as they come."""
-        await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
-        async for piece in self._pieces:
-            await send({"type": "http.response.body", "body": piece, "more_body": True})
-        await send({"type": "http.response.body", "body": b"", "more_body": False})
+        """Send the pieces as they come; `ended` is called at the end, however it comes."""
+        try:
+            await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
+            async for piece in self._pieces:
+                await send({"type": "http.response.body", "body": piece, "more_body": True})
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
+        finally:
+            self._ended()

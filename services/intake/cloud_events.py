@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, Final
 
@@ -61,11 +61,12 @@ class _Format(JSONFormat):
         self.faults += parsed.faults
         return parsed.value
 
-    def read_data(self, body: bytes, datacontenttype: str | None) -> Any:
-        """A binary event's body."""
-        parsed = parse(body)
-        self.faults += parsed.faults
-        return parsed.value
+
+class _Attributes(JSONFormat):
+    """Looks at an event's attributes only."""
+
+    def read_data(self, body: bytes, datacontenttype: str | None) -> None:
+        """Leave the body to the door."""
 
 
 def _moment(said: Any) -> datetime | None:
@@ -77,39 +78,34 @@ def _moment(said: Any) -> datetime | None:
 
 
 def is_binary(headers: Mapping[str, str]) -> bool:
-    """Whether a request is a CloudEvent in binary mode."""
+    """Whether a request is a CloudEvent in binary mode: its body is the incident, nothing else."""
     return "ce-specversion" in headers
 
 
-def read_binary(headers: Mapping[str, str], body: bytes) -> Parsed:
-    """The incident of a binary event. Raises Refused: 400 where it is no event or not JSON."""
+def check_binary(headers: Mapping[str, str]) -> None:
+    """Check the attributes of a binary event. Raises Refused (400) where it is none."""
     attributes = {
         name: value for name, value in headers.items() if name.startswith("ce-") and name != "ce-time"
     }
-    format_ = _Format()
-    return _data(
-        lambda: from_binary(HTTPMessage(attributes, body), format_, CloudEvent),
-        format_,
-        missing=[name for name in _ATTRIBUTES if not headers.get(f"ce-{name}")],
-    )
+    missing = [name for name in _ATTRIBUTES if not headers.get(f"ce-{name}")]
+    _read(lambda: from_binary(HTTPMessage(attributes, b""), _Attributes(), CloudEvent), missing)
 
 
 def read_structured(body: bytes) -> Parsed:
     """The incident of a structured event. Faults in it are placed in the incident, as everywhere. Raises
     Refused: 400 where it is no event or not JSON."""
     format_ = _Format()
-    return _data(lambda: from_structured(HTTPMessage({}, body), format_, CloudEvent), format_, missing=[])
+    event = _read(lambda: from_structured(HTTPMessage({}, body), format_, CloudEvent), [])
+    return Parsed(event.get_data(), [_within_data(fault) for fault in format_.faults])
 
 
-def _data(read: Any, format_: _Format, *, missing: list[str]) -> Parsed:
+def _read(read: Callable[[], BaseCloudEvent], missing: list[str]) -> BaseCloudEvent:
     wrong = missing
     if not missing:
         try:
-            event = read()
+            return read()
         except CloudEventValidationError as error:
             wrong = sorted(name for name in error.errors if name.isidentifier())
-        else:
-            return Parsed(event.get_data(), [_within_data(fault) for fault in format_.faults])
     raise Refused(
         400,
         "Not a CloudEvent",
@@ -120,10 +116,3 @@ def _data(read: Any, format_: _Format, *, missing: list[str]) -> Parsed:
 
 def _within_data(fault: Fault) -> Fault:
     return fault.model_copy(update={"at": fault.at.removeprefix("/data")}) if fault.at != "/data" else fault
-
-
-def data_of(event: Any) -> Any:
-    """The incident in a structured event that was stored: parsed, and once taken."""
-    if event.get("data") is None and event.get("data_base64") is not None:
-        return parse(base64.b64decode(event["data_base64"])).value
-    return event.get("data")

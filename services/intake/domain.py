@@ -19,8 +19,8 @@ Word = Literal["accepted", "amended", "withdrawn", "repeated", "conflict", "used
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """What the judgement rests on: the revision it claims (None: Waymark numbers), a digest of its
-    content without that number, and whether it says that the incident was recorded in error."""
+    """What the judgement rests on: the revision it claims (None: Waymark numbers), a digest that is equal
+    where the content is, and whether it says that the incident was recorded in error."""
 
     revision: int | None
     content: bytes
@@ -54,6 +54,12 @@ class Verdict:
     def to_store(self) -> bool:
         """Whether it adds a revision."""
         return self.word in ("accepted", "amended", "withdrawn")
+
+
+def rival(submission: Submission, known: Known) -> int:
+    """The known revision that `submission` is compared with: the one it claims, else the newest."""
+    claimed = submission.revision
+    return claimed if claimed is not None and claimed in known.contents else known.newest
 
 
 def judge(submission: Submission, known: Known | None) -> Verdict:

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, ClassVar, cast
 from urllib.parse import quote
 
 import orjson
 
-from services.intake import domain, store
+from services.intake import domain, forms, store
 from services.intake.progress import DecidedForPolice
-from services.intake.submissions import Submission
+from services.intake.submissions import Door, Submission, read_sent
 from shared import cursors, ledger
 from shared.contracts.accepted import Accepted
-from shared.contracts.base import write_moment
+from shared.contracts.base import write_exact_moment, write_moment
 from shared.contracts.events import CaseAnswered, IncidentAccepted
+from shared.contracts.incident import Gap
 from shared.contracts.topics import INCIDENTS
 from shared.db import Row, Transaction
 from shared.errors import Refused
@@ -60,7 +61,17 @@ class _Judged:
     accepted_at: datetime
     first_accepted_at: datetime
     answer: Answered
+    changed: list[str] | None
     emission: Emission | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Earlier:
+    """A revision that is there already: what was sent, through which door, and the answer it got."""
+
+    raw: bytes
+    door: Door
+    answer: bytes
 
 
 async def accept(tx: EmittingTransaction, group: Sequence[Submission], moments: Moments) -> list[Answer]:
@@ -72,33 +83,86 @@ async def accept(tx: EmittingTransaction, group: Sequence[Submission], moments: 
     rows = await store.lock_cases(tx, [one.case for one in group])
     stored = await store.revisions_of(tx, _wanted(group, rows))
     known = _known(rows, stored)
+    earlier = await _earlier(tx, group, known)
+    told_once = await store.first_through(tx, {(one.key, one.door) for one in group if one.form is not None})
     firsts = {case: row.first_accepted_at for case, row in rows.items()}
     answers: list[Answer] = []
     judged: dict[tuple[str, int], _Judged] = {}
     for submission, moment in zip(group, moments.take(len(group)), strict=True):
         before = known.get(submission.case)
-        verdict = domain.judge(submission.judged_on, before)
-        known[submission.case] = domain.knowing(before, submission.judged_on, verdict)
+        beside = _beside(submission, before, earlier)
+        verdict = domain.judge(beside, before)
+        known[submission.case] = domain.knowing(before, beside, verdict)
         place = (submission.case, verdict.revision)
         if verdict.to_store:
             first = firsts.setdefault(submission.case, moment)
-            answer = Answered(_answer(submission, verdict), verdict.word)
-            judged[place] = _Judged(submission, verdict, moment, first, answer)
+            last = earlier.get((submission.case, before.newest)) if before and verdict.newest else None
+            changed = _changed(last, submission) if last else None
+            not_carried: list[Gap] = []
+            if submission.form is not None and (submission.key, submission.door) in told_once:
+                told_once.discard((submission.key, submission.door))
+                not_carried = forms.not_carried(cast(forms.FormName, submission.door))
+            answer = Answered(_answer(submission, verdict, last, changed, not_carried), verdict.word)
+            judged[place] = _Judged(submission, verdict, moment, first, answer, changed)
+            earlier[place] = _Earlier(submission.raw, submission.door, answer.body)
             answers.append(answer)
         elif verdict.word == "used_up":
             answers.append(Refused(409, "No number left", "The case has the highest revision there is."))
+        elif verdict.word == "conflict":
+            answers.append(_conflict(verdict.revision, _differences(earlier[place], submission)))
         else:
-            earlier = judged.get(place)
-            first_answer = earlier.answer.body if earlier else bytes(stored[place]["answer"])
-            if verdict.word == "conflict":
-                raw = earlier.submission.raw if earlier else await store.raw_of(tx, *place)
-                pointers = domain.differences(orjson.loads(raw), orjson.loads(submission.raw))
-                if pointers:
-                    answers.append(_conflict(verdict.revision, pointers))
-                    continue
+            first_answer = earlier[place].answer if place in earlier else bytes(stored[place]["answer"])
             answers.append(_repeated(first_answer))
     await _save(tx, judged, rows)
     return answers
+
+
+async def _earlier(
+    tx: EmittingTransaction, group: Sequence[Submission], known: Mapping[str, domain.Known | None]
+) -> dict[tuple[str, int], _Earlier]:
+    """The stored revisions that some submission of `group` has to be compared with, content by content:
+    their bytes differ, which may mean nothing (another order of fields, another envelope)."""
+    places = set()
+    for one in group:
+        before = known.get(one.case)
+        if before is not None:
+            revision = domain.rival(one.judged_on, before)
+            if before.contents[revision] != one.judged_on.content:
+                places |= {(one.case, revision), (one.case, before.newest)}
+    rows = await store.sent_of(tx, sorted(places))
+    return {place: _Earlier(bytes(r["raw"]), r["door"], bytes(r["answer"])) for place, r in rows.items()}
+
+
+def _beside(
+    submission: Submission, before: domain.Known | None, earlier: Mapping[tuple[str, int], _Earlier]
+) -> domain.Submission:
+    """What the judgement rests on. Where the bytes differ and the content does not, it counts as the same."""
+    judged_on = submission.judged_on
+    if before is None:
+        return judged_on
+    revision = domain.rival(judged_on, before)
+    rival = earlier.get((submission.case, revision))
+    if rival is None or before.contents[revision] == judged_on.content or _differences(rival, submission):
+        return judged_on
+    return replace(judged_on, content=before.contents[revision])
+
+
+def _differences(earlier: _Earlier, submission: Submission) -> list[str]:
+    """Where two submissions differ, in the sender's own fields; everywhere where they came as other forms."""
+    if _form_of(earlier.door) != _form_of(submission.door):
+        return ["/"]
+    before, after = read_sent(earlier.raw, earlier.door), read_sent(submission.raw, submission.door)
+    return domain.differences(before.content, after.content)
+
+
+def _form_of(door: Door) -> str:
+    return door if door in ("north", "south") else "own"
+
+
+def _changed(last: _Earlier, submission: Submission) -> list[str]:
+    """What an amendment changed, with places in the contract's shape."""
+    before, after = read_sent(last.raw, last.door), read_sent(submission.raw, submission.door)
+    return domain.differences(before.incident, after.incident)
 
 
 def _wanted(group: Sequence[Submission], rows: dict[str, store.NewestOf]) -> list[tuple[str, int]]:
@@ -144,17 +208,41 @@ async def _save(
     )
 
 
+@dataclass(frozen=True, slots=True)
+class _AcceptedEvent:
+    """`IncidentAccepted` with the incident as it is written already."""
+
+    incident: bytes
+    revision: int
+    accepted_at: datetime
+    revision_accepted_at: datetime
+    gaps: Sequence[Gap]
+    type: ClassVar[str] = IncidentAccepted.type
+
+    def as_bytes(self) -> bytes:
+        """The body as JSON."""
+        return orjson.dumps(
+            {
+                "incident": orjson.Fragment(self.incident),
+                "revision": self.revision,
+                "accepted_at": write_exact_moment(self.accepted_at),
+                "revision_accepted_at": write_moment(self.revision_accepted_at),
+                "gaps": [{"at": gap.at, "because": gap.because} for gap in self.gaps],
+            }
+        )
+
+
 def _emit(tx: EmittingTransaction, one: _Judged) -> Emission:
     submission = one.submission
     return tx.emit(
         INCIDENTS,
         submission.case,
-        IncidentAccepted(
-            incident=submission.incident.model_copy(update={"revision": one.verdict.revision}),
-            revision=one.verdict.revision,
-            accepted_at=one.first_accepted_at,
-            revision_accepted_at=one.accepted_at,
-            gaps=submission.gaps,
+        _AcceptedEvent(
+            submission.written(one.verdict.revision),
+            one.verdict.revision,
+            one.first_accepted_at,
+            one.accepted_at,
+            submission.gaps,
         ),
         started=submission.arrived,
         lane=submission.lane,
@@ -178,6 +266,7 @@ def _revision(one: _Judged) -> store.Revision:
         arrived_at=submission.arrived,
         accepted_at=one.accepted_at,
         emitted_seq=one.emission.seq if one.emission else None,
+        changed=None if one.changed is None else orjson.dumps(one.changed),
     )
 
 
@@ -186,16 +275,32 @@ def address_of(case: str) -> str:
     return f"/v1/incidents/{quote(case, safe='/')}"
 
 
-def _answer(submission: Submission, verdict: domain.Verdict) -> bytes:
+def _answer(
+    submission: Submission,
+    verdict: domain.Verdict,
+    last: _Earlier | None,
+    changed: list[str] | None,
+    not_carried: list[Gap],
+) -> bytes:
+    faults, gaps = submission.faults_told, submission.gaps_told
     return Accepted(
         case=submission.case,
         revision=verdict.revision,
         status=verdict.word,
-        faults=submission.faults,
-        gaps=submission.gaps,
+        faults=faults,
+        gaps=gaps,
+        changed=changed,
+        healed=_healed(last, {*(one.at for one in faults), *(one.at for one in gaps)}) if last else None,
+        not_carried=not_carried or None,
         links={"self": address_of(submission.case)},
         trace=submission.trace,
     ).as_bytes()
+
+
+def _healed(last: _Earlier, still: set[str]) -> list[str]:
+    """The faults and gaps named in the answer before this one that are no more."""
+    told = orjson.loads(last.answer)
+    return [one["at"] for one in (*told["faults"], *told["gaps"]) if one["at"] not in still]
 
 
 def _repeated(first: bytes) -> Answered:
@@ -305,6 +410,7 @@ async def find_case(tx: Transaction, case: str) -> dict[str, Any] | None:
                 "revision": one["revision"],
                 "status": one["status"],
                 "accepted_at": write_moment(one["accepted_at"]),
+                **({} if one["changed"] is None else {"changed": orjson.loads(one["changed"])}),
             }
             for one in revisions
         ],

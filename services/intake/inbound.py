@@ -3,194 +3,263 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Annotated, Any, Final, cast
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Annotated, Any, Final
 
 import orjson
 from fastapi import APIRouter, Path, Query, Request, Response
-from fastapi.routing import APIRoute
-from starlette.routing import Route
 
-from services.intake import handlers
-from services.intake.batch import LineStream, Streamed
+from services.intake import cloud_events, documentation, forms, handlers, quarantine
+from services.intake.allowance import Allowance
+from services.intake.batch import LineStream, Read, Streamed
 from services.intake.bell import Bell
-from services.intake.submissions import Submission, read_submission
+from services.intake.forms import FormName
+from services.intake.quarantine import Quarantine
+from services.intake.submissions import Door, Sent, Submission, read_plain, read_sent, read_submission
 from services.intake.writer import Writer
 from shared import cursors, ledger
 from shared.contracts.accepted import Accepted
 from shared.contracts.base import write_moment
-from shared.contracts.incident import Incident
+from shared.contracts.incident import Fault
 from shared.errors import Refused
 from shared.keys import Caller, must_be
 from shared.runtime import Runtime
 from shared.vocabulary import Lane
-from shared.web import JsonResponse, parse_json, read_body, trace_of
+from shared.web import JsonResponse, read_body, trace_of
 
 LONGEST_WAIT_S: Final = 30.0
+CSV_BYTES: Final = 16 * 1024 * 1024
 _LOOK_AGAIN_S: Final = 1.0
 """Another copy of intake may have added to the feed: its bell does not ring here."""
 
-_JSON: Final = ("application/json",)
+_JSON: Final = "application/json"
 _LINES: Final = ("application/x-ndjson", "application/ndjson", "application/jsonl", "application/json-lines")
+_CSV: Final = "text/csv"
+_HIGHEST_NO: Final = 2**62
 
-_PROBLEM: Final[dict[str, Any]] = {"content": {"application/problem+json": {}}}
-_REFUSALS: Final[dict[int | str, dict[str, Any]]] = {
-    400: {"description": "Not JSON.", **_PROBLEM},
-    401: {"description": "No key, or an unknown one.", **_PROBLEM},
-    403: {"description": "Another force's incident, or a key of another role.", **_PROBLEM},
-    409: {"description": "Same revision, other content: `differs` says where.", **_PROBLEM},
-    413: {"description": "Too large or nested too deeply.", **_PROBLEM},
-    415: {"description": "Not a media type that is taken here.", **_PROBLEM},
-    422: {"description": "Not an object, or without force, reference or occurred_at.", **_PROBLEM},
-    503: {"description": "Not stored; send the same again after `Retry-After` seconds.", **_PROBLEM},
-}
+After = Annotated[int, Query(ge=0, le=_HIGHEST_NO, description="The last `no` that was read.")]
+Limit = Annotated[int, Query(ge=1, le=1000, description="Entries at most.")]
 
 
-def _body(media_type: str, schema: dict[str, Any]) -> dict[str, Any]:
-    return {"requestBody": {"required": True, "content": {media_type: {"schema": schema}}}}
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What the routes work with."""
+
+    runtime: Runtime
+    writer: Writer
+    quarantine: Quarantine
+    allowance: Allowance
+    bell: Bell
+
+    async def police(self, request: Request) -> Caller:
+        """The police system that calls. Raises Refused: 401, 403."""
+        return must_be(await self.runtime.keys.caller(request.headers.get("authorization")), "police")
 
 
-def _incident_schema() -> dict[str, Any]:
-    """The incident's JSON schema with its parts written out in place: references of a schema inside
-    another document lead nowhere."""
-    schema = Incident.model_json_schema(mode="validation")
-    parts = schema.pop("$defs", {})
-
-    def written_out(value: Any) -> Any:
-        if isinstance(value, dict):
-            if "$ref" in value:
-                return written_out(parts[value["$ref"].rpartition("/")[2]])
-            return {name: written_out(inner) for name, inner in value.items()}
-        return [written_out(inner) for inner in value] if isinstance(value, list) else value
-
-    return dict(written_out(schema))
-
-
-def routes(runtime: Runtime, writer: Writer, bell: Bell) -> APIRouter:
+def routes(parts: Parts) -> APIRouter:
     """The routes of intake."""
-    router = APIRouter(tags=["incidents"])
+    router = APIRouter()
+    for add in (_posting, _forms, _asking, _schemas):
+        add(router, parts)
+    return router
 
-    async def police(request: Request) -> Caller:
-        return must_be(await runtime.keys.caller(request.headers.get("authorization")), "police")
 
+def _posting(router: APIRouter, parts: Parts) -> None:
     @router.post(
         "/v1/incidents",
         status_code=202,
         response_model=Accepted,
-        responses={202: {"description": "Stored: new, an amendment, a withdrawal or a repeat."}, **_REFUSALS},
-        summary="Post one incident",
-        openapi_extra=_body("application/json", _incident_schema()),
+        tags=["incidents"],
+        **documentation.POST_INCIDENT,
     )
     async def post_incident(request: Request) -> Response:
         arrived = ledger.now()
-        caller = await police(request)
-        _must_be_sent_as(request, _JSON)
-        raw = await read_body(request)
-        submission = read_submission(
-            raw, parse_json(raw), caller=caller, arrived=arrived, trace=trace_of(request), door="json"
-        )
-        return Response((await writer.submit(submission)).body, 202, media_type="application/json")
+        caller = await parts.police(request)
+        parts.allowance.take(caller.key)
+        raw = b""
+        door: Door = "json"
+        try:
+            media_type = _media_type(request, (_JSON, cloud_events.STRUCTURED))
+            raw = await read_body(request)
+            if media_type == cloud_events.STRUCTURED:
+                door = "cloudevent"
+            elif cloud_events.is_binary(request.headers):
+                cloud_events.check_binary(request.headers)
+            submission = read_submission(
+                read_sent(raw, door), caller=caller, arrived=arrived, trace=trace_of(request)
+            )
+            answered = await parts.writer.submit(submission)
+        except Refused as refused:
+            raise await parts.quarantine.keep(refused, raw, caller, door) from None
+        return Response(answered.body, 202, media_type=_JSON)
 
-    @router.post(
-        "/v1/incidents/batch",
-        response_class=Response,
-        responses={200: {"description": "An answer per line, in order.", "content": {_LINES[0]: {}}}},
-        summary="Post many incidents, one per line",
-        openapi_extra=_body(_LINES[0], {"type": "string", "description": "One incident per line."}),
-    )
+    @router.post("/v1/incidents/batch", response_class=Response, tags=["incidents"], **documentation.POST_BATCH)
     async def post_batch(
         request: Request,
         lane: Annotated[Lane, Query(description="bulk: let everything else go first (a backfill)")] = "live",
     ) -> Response:
-        caller = await police(request)
-        _must_be_sent_as(request, _LINES)
+        caller = await parts.police(request)
+        parts.allowance.take(caller.key)
+        _media_type(request, _LINES)
 
         def read_line(line: bytes, trace: str) -> Submission:
-            return read_submission(
-                line,
-                parse_json(line),
-                caller=caller,
-                arrived=ledger.now(),
-                trace=trace,
-                door="batch",
-                lane=lane,
-            )
+            return read_plain(line, "batch", caller=caller, arrived=ledger.now(), trace=trace, lane=lane)
 
-        lines = LineStream(request.stream(), read_line, writer.submit, trace=trace_of(request))
-        return Streamed(lines.answers(), _LINES[0])
+        return _answered_by_line(parts, request, caller, request.stream(), read_line, "batch")
 
-    @router.get(
-        "/v1/incidents/{force}/{reference:path}",
-        summary="Where an incident is now",
-        responses={404: {"description": "Not known.", **_PROBLEM}},
+
+def _answered_by_line(
+    parts: Parts,
+    request: Request,
+    caller: Caller,
+    chunks: AsyncIterator[bytes],
+    read_line: Read,
+    door: Door,
+) -> Response:
+    async def keep(refused: Refused, line: bytes) -> Refused:
+        return await parts.quarantine.keep(refused, line, caller, door)
+
+    lines = LineStream(chunks, read_line, parts.writer.submit, keep=keep, trace=trace_of(request))
+    parts.allowance.start_batch(caller.key)
+    return Streamed(lines.answers(), _LINES[0], ended=lambda: parts.allowance.end_batch(caller.key))
+
+
+def _forms(router: APIRouter, parts: Parts) -> None:
+    @router.post(
+        "/v1/forms/{form}",
+        status_code=202,
+        response_model=Accepted,
+        tags=["forms"],
+        **documentation.POST_FORM,
     )
+    async def post_form(request: Request, form: FormName) -> Response:
+        arrived = ledger.now()
+        caller = await parts.police(request)
+        parts.allowance.take(caller.key)
+        raw = b""
+        try:
+            media_type = _media_type(request, (_JSON, _CSV))
+            raw = await read_body(request, **({"limit": CSV_BYTES} if media_type == _CSV else {}))
+            if media_type == _CSV:
+
+                def read_row(line: bytes, trace: str) -> Submission:
+                    return read_submission(_row(form, line), caller=caller, arrived=arrived, trace=trace)
+
+                return _answered_by_line(parts, request, caller, _rows(form, raw), read_row, form)
+            submission = read_submission(
+                read_sent(raw, form), caller=caller, arrived=arrived, trace=trace_of(request)
+            )
+            answered = await parts.writer.submit(submission)
+        except Refused as refused:
+            raise await parts.quarantine.keep(refused, raw, caller, form) from None
+        return Response(answered.body, 202, media_type=_JSON)
+
+    @router.get("/v1/forms/{form}", tags=["forms"], **documentation.GET_FORM)
+    async def get_form(form: FormName) -> Response:
+        return JsonResponse(forms.describe(form))
+
+
+async def _rows(form: FormName, text: bytes) -> AsyncIterator[bytes]:
+    """The rows of a CSV export, each as a line of JSON."""
+    for row in forms.rows_of(form, text):
+        faults = [fault.as_json() for fault in row.faults]
+        told = {"fields": row.fields, "faults": faults, "as_written": row.as_written}
+        yield orjson.dumps(told, option=orjson.OPT_APPEND_NEWLINE)
+
+
+def _row(form: FormName, line: bytes) -> Sent:
+    """A row of a CSV export. What is kept of it are the form's own fields, with the cells as written. Raises
+    Refused (422) where it could not be taken apart."""
+    row = orjson.loads(line)
+    faults = [Fault.model_validate(fault) for fault in row["faults"]]
+    if not row["fields"]:
+        because = faults[0].because if faults else "it is empty"
+        raise Refused(422, "Row cannot be read", f"The row was not taken: {because}.")
+    sent = read_sent(orjson.dumps(row["fields"]), form)
+    return replace(sent, faults=[*sent.faults, *faults])
+
+
+def _asking(router: APIRouter, parts: Parts) -> None:
+    database = parts.runtime.database
+
+    @router.get("/v1/incidents/{force}/{reference:path}", tags=["incidents"], **documentation.GET_INCIDENT)
     async def get_incident(
-        request: Request, force: Annotated[str, Path()], reference: Annotated[str, Path()]
+        request: Request,
+        force: Annotated[str, Path(description="The caller's own force.")],
+        reference: Annotated[str, Path(description="The police's reference, slashes and all.")],
     ) -> Response:
-        caller = await police(request)
+        caller = await parts.police(request)
         if force != caller.force:
             raise Refused(403, "Another force's incident", f"This key sees incidents of {caller.force} only.")
         found = None
         if "\x00" not in reference:
-            async with runtime.database.transaction() as tx:
+            async with database.transaction() as tx:
                 found = await handlers.find_case(tx, f"{force}/{reference}")
         if found is None:
             raise Refused(404, "Not known", "No incident with this reference was accepted.")
         return JsonResponse(found)
 
-    @router.get("/v1/outcomes", summary="What became of the caller's incidents, in order, from a cursor")
+    @router.get("/v1/outcomes", tags=["outcomes"], **documentation.GET_OUTCOMES)
     async def get_outcomes(
         request: Request,
-        after: Annotated[int, Query(ge=0, le=2**62, description="the last `no` that was read")] = 0,
-        limit: Annotated[int, Query(ge=1, le=1000)] = 100,
-        wait: Annotated[float, Query(ge=0, le=LONGEST_WAIT_S, description="seconds to wait for news")] = 0,
+        after: After = 0,
+        limit: Limit = 100,
+        wait: Annotated[float, Query(ge=0, le=LONGEST_WAIT_S, description="Seconds to wait for news.")] = 0,
     ) -> Response:
-        force = str((await police(request)).force)
+        force = str((await parts.police(request)).force)
         loop = asyncio.get_running_loop()
         until = loop.time() + wait
         while True:
-            async with runtime.database.transaction() as tx:
+            async with database.transaction() as tx:
                 rows = await cursors.read(tx, force, after=after, limit=limit)
             left = until - loop.time()
             if rows or left <= 0 or await request.is_disconnected():
                 break
-            await bell.wait(min(left, _LOOK_AGAIN_S))
-        return JsonResponse(
-            {
-                "outcomes": [
-                    {
-                        "no": row["no"],
-                        "at": write_moment(row["at"]),
-                        "outcome": orjson.Fragment(row["payload"]),
-                    }
-                    for row in rows
-                ],
-                "next": rows[-1]["no"] if rows else after,
-                "more": len(rows) == limit,
-            }
-        )
+            await parts.bell.wait(min(left, _LOOK_AGAIN_S))
+        entries = [
+            {"no": row["no"], "at": write_moment(row["at"]), "outcome": orjson.Fragment(row["payload"])}
+            for row in rows
+        ]
+        return JsonResponse(_page("outcomes", entries, after, limit))
 
-    return router
+    @router.get("/v1/refused", tags=["refused"], **documentation.GET_REFUSED)
+    async def get_refused(request: Request, after: After = 0, limit: Limit = 100) -> Response:
+        force = str((await parts.police(request)).force)
+        async with database.transaction() as tx:
+            rows = await cursors.read(tx, quarantine.reader_of(force), after=after, limit=limit)
+        return JsonResponse(_page("refused", [quarantine.listed(row) for row in rows], after, limit))
 
-
-def straight_to(router: APIRouter, path: str, method: str) -> Route:
-    """The route of `router` for `path` and `method`, without the framework's detour through parameters it
-    does not have: a third of the price of a post. The detour stays as the documentation of it."""
-    documented = next(
-        route
-        for route in router.routes
-        if isinstance(route, APIRoute) and route.path == path and method in (route.methods or ())
-    )
-
-    async def answer(request: Request) -> Response:
-        request.scope["route"] = documented  # so that spans and metrics name it
-        return cast(Response, await documented.endpoint(request))
-
-    return Route(path, answer, methods=[method], include_in_schema=False)
+    @router.get("/v1/refused/{no}", tags=["refused"], **documentation.GET_ONE_REFUSED)
+    async def get_one_refused(request: Request, no: Annotated[int, Path(ge=1, le=_HIGHEST_NO)]) -> Response:
+        force = str((await parts.police(request)).force)
+        async with database.transaction() as tx:
+            row = await cursors.entry(tx, quarantine.reader_of(force), no)
+        if row is None:
+            raise Refused(404, "Not known", "Nothing of this number was refused, or it is kept no longer.")
+        return JsonResponse(quarantine.shown(row))
 
 
-def _must_be_sent_as(request: Request, media_types: tuple[str, ...]) -> None:
-    said = request.headers.get("content-type")
-    if said is not None and said.partition(";")[0].strip().lower() not in media_types:
-        raise Refused(415, "Not a media type taken here", f"Send it as {media_types[0]}.")
-    if request.headers.get("content-encoding", "identity").lower() != "identity":
+def _page(name: str, entries: list[dict[str, Any]], after: int, limit: int) -> dict[str, Any]:
+    return {name: entries, "next": entries[-1]["no"] if entries else after, "more": len(entries) == limit}
+
+
+def _schemas(router: APIRouter, parts: Parts) -> None:
+    @router.get("/v1/schemas/{name}", tags=["schemas"], **documentation.GET_SCHEMA)
+    async def get_schema(name: str) -> Response:
+        found = documentation.SCHEMAS.get(name)
+        if found is None:
+            raise Refused(404, "Not known", f"There is {' and '.join(documentation.SCHEMAS)}.")
+        return Response(orjson.dumps(found()), media_type="application/schema+json")
+
+
+def _media_type(request: Request, taken: tuple[str, ...]) -> str:
+    """What the body is sent as: one of `taken`, the first where nothing is said. Raises Refused (415)."""
+    headers: Mapping[str, str] = request.headers
+    said = headers.get("content-type")
+    media_type = taken[0] if said is None else said.partition(";")[0].strip().lower()
+    if media_type not in taken:
+        raise Refused(415, "Not a media type taken here", f"Send it as {' or '.join(taken[:2])}.")
+    if headers.get("content-encoding", "identity").lower() != "identity":
         raise Refused(415, "Not an encoding taken here", "Send it without a content encoding.")
+    return media_type

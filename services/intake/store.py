@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -17,7 +17,8 @@ class Overtaken(Retryable):
 @dataclass(frozen=True, slots=True)
 class Revision:
     """One revision as it is stored. `emitted_seq`: of the event that carries it; None where a newer
-    revision was already there."""
+    revision was already there. `changed`: pointers to what it changed
+    in the newest before it (a JSON list)."""
 
     case: str
     revision: int
@@ -31,6 +32,7 @@ class Revision:
     arrived_at: datetime
     accepted_at: datetime
     emitted_seq: int | None
+    changed: bytes | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,12 +72,37 @@ async def revisions_of(tx: Transaction, wanted: Sequence[tuple[str, int]]) -> di
     return {(row["case"], row["revision"]): row for row in rows}
 
 
-async def raw_of(tx: Transaction, case: str, revision: int) -> bytes:
-    """A stored revision, word for word."""
-    raw = await tx.value(
-        'SELECT raw FROM revisions WHERE "case" = :case AND revision = :revision', case=case, revision=revision
+async def sent_of(tx: Transaction, wanted: Sequence[tuple[str, int]]) -> dict[tuple[str, int], Row]:
+    """What was sent as those (case, revision), word for word: `raw`, `door`, and the `answer` it got."""
+    if not wanted:
+        return {}
+    rows = await tx.rows(
+        """
+        SELECT "case", revision, raw, door, answer FROM revisions
+        WHERE ("case", revision) IN
+            (SELECT * FROM unnest(CAST(:cases AS text[]), CAST(:revisions AS bigint[])))
+        """,
+        cases=[case for case, _ in wanted],
+        revisions=[revision for _, revision in wanted],
     )
-    return bytes(raw)
+    return {(row["case"], row["revision"]): row for row in rows}
+
+
+async def first_through(tx: Transaction, senders: Collection[tuple[str, str]]) -> set[tuple[str, str]]:
+    """Those (key, form) of which nothing has come before, and note that something has now."""
+    if not senders:
+        return set()
+    ordered = sorted(senders)
+    rows = await tx.rows(
+        """
+        INSERT INTO told_once (key, form)
+        SELECT * FROM unnest(CAST(:keys AS text[]), CAST(:forms AS text[]))
+        ON CONFLICT DO NOTHING RETURNING key, form
+        """,
+        keys=[key for key, _ in ordered],
+        forms=[form for _, form in ordered],
+    )
+    return {(row["key"], row["form"]) for row in rows}
 
 
 async def save(
@@ -109,13 +136,14 @@ async def save(
         ), stored AS (
             INSERT INTO revisions (
                 "case", revision, status, content, raw, answer, door, key, contact_at, arrived_at,
-                accepted_at, emitted_seq
+                accepted_at, emitted_seq, changed
             )
             SELECT * FROM unnest(
                 CAST(:cases AS text[]), CAST(:revisions AS bigint[]), CAST(:statuses AS text[]),
                 CAST(:contents AS bytea[]), CAST(:raws AS bytea[]), CAST(:answers AS bytea[]),
                 CAST(:doors AS text[]), CAST(:keys AS text[]), CAST(:contacts AS timestamptz[]),
-                CAST(:arrivals AS timestamptz[]), CAST(:moments AS timestamptz[]), CAST(:seqs AS bigint[])
+                CAST(:arrivals AS timestamptz[]), CAST(:moments AS timestamptz[]), CAST(:seqs AS bigint[]),
+                CAST(:changes AS bytea[])
             )
             ON CONFLICT ("case", revision) DO NOTHING
             RETURNING 1
@@ -137,6 +165,7 @@ async def save(
         arrivals=[one.arrived_at for one in revisions],
         moments=[one.accepted_at for one in revisions],
         seqs=[one.emitted_seq for one in revisions],
+        changes=[one.changed for one in revisions],
     )
     if counted is None or counted["made"] != len(new) or counted["stored"] != len(revisions):
         raise Overtaken("another copy of intake made the same case at the same moment")
@@ -178,7 +207,7 @@ async def case_with_revisions(tx: Transaction, case: str) -> tuple[Row, list[Row
         return None
     revisions = await tx.rows(
         """
-        SELECT revision, status, answer, contact_at, arrived_at, accepted_at FROM revisions
+        SELECT revision, status, answer, contact_at, arrived_at, accepted_at, changed FROM revisions
         WHERE "case" = :case ORDER BY revision
         """,
         case=case,

@@ -3,35 +3,52 @@
 from __future__ import annotations
 
 import hashlib
-import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Final, Literal
+from typing import Any, Literal
 
-import orjson
-
-from services.intake import domain
+from services.intake import cloud_events, domain
+from services.intake.forms import FormReading, read_form
+from services.intake.json_text import parse
 from shared.contracts.incident import Fault, Gap, Incident
 from shared.contracts.reading import read_incident
+from shared.contracts.reading.quick import QuickReading, read_quickly
 from shared.errors import Refused
 from shared.keys import Caller
 from shared.vocabulary import Lane
 
-Door = Literal["json", "batch"]
-"""Which way in it took."""
+Door = Literal["json", "batch", "cloudevent", "north", "south"]
+"""Which way in it took. `cloudevent` is the structured kind; the data of a binary one is plain JSON."""
 
-_UNWRITABLE: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """What came through a door.
+
+    `raw`: the bytes as sent. `content`: what they say, in the sender's own fields; two submissions are
+    the same where it is. `incident`: the same in the contract's shape. `faults`: found before it is read.
+    """
+
+    door: Door
+    raw: bytes
+    content: Any
+    incident: Any
+    faults: list[Fault] = field(default_factory=list)
+    form: FormReading | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Submission:
     """One incident on its way into the store. `case`: its id, `force/reference`. `arrived`: when its request
-    came (UTC). `raw`: the bytes as sent. `trace`: the traceparent that follows the case from here on."""
+    came (UTC). `raw`: the bytes as sent. `faults_before`: found in the text or the form before it was read,
+    with places in what was sent; `faults` and `gaps`: found in the incident. `quick`: where it was read the
+    short way, and `incident` has no methods. `trace`: the traceparent that follows the case from here on."""
 
     case: str
     raw: bytes
     incident: Incident
+    quick: QuickReading | None
+    faults_before: list[Fault]
     faults: list[Fault]
     gaps: list[Gap]
     judged_on: domain.Submission
@@ -40,48 +57,69 @@ class Submission:
     key: str
     door: Door
     lane: Lane = "live"
+    form: FormReading | None = None
 
     @property
     def contact_at(self) -> datetime:
         """When the police were told, or as near as is known: the start of the case's time ledger."""
         return min(self.incident.reported_at or self.incident.occurred_at, self.arrived)
 
+    def written(self, revision: int) -> bytes:
+        """The incident as JSON, as this revision."""
+        if self.quick is not None:
+            return self.quick.as_bytes(revision)
+        return self.incident.model_copy(update={"revision": revision}).as_bytes()
 
-def read_submission(
-    raw: bytes,
-    parsed: Any,
-    *,
-    caller: Caller,
-    arrived: datetime,
-    trace: str | None,
-    door: Door,
-    lane: Lane = "live",
+    @property
+    def faults_told(self) -> list[Fault]:
+        """The faults as the sender is told them: with places in what they sent."""
+        faults, form = self.faults, self.form
+        if form is not None:
+            faults = [fault.model_copy(update={"at": form.place_of(fault.at)}) for fault in faults]
+        named = {fault.at for fault in self.faults_before}
+        told = [*self.faults_before, *(fault for fault in faults if fault.at not in named)]
+        return sorted(told, key=lambda fault: fault.at) if self.faults_before else told
+
+    @property
+    def gaps_told(self) -> list[Gap]:
+        """The gaps as the sender is told them each time: not those that their form has no field for."""
+        form = self.form
+        if form is None:
+            return self.gaps
+        return [
+            gap.model_copy(update={"at": form.place_of(gap.at)}) for gap in self.gaps if form.can_carry(gap.at)
+        ]
+
+
+def read_sent(raw: bytes, door: Door) -> Sent:
+    """What the bytes say, at the door or when they are read again. Raises Refused: 400 where they are not
+    JSON (or no CloudEvent), 413 where they are nested too deeply, 422 where a form is no object."""
+    parsed = cloud_events.read_structured(raw) if door == "cloudevent" else parse(raw)
+    if door != "north" and door != "south":
+        return Sent(door, raw, parsed.value, parsed.value, parsed.faults)
+    form = read_form(door, parsed.value)
+    return Sent(door, raw, parsed.value, form.incident, parsed.faults, form)
+
+
+def read_plain(
+    raw: bytes, door: Door, *, caller: Caller, arrived: datetime, trace: str | None, lane: Lane = "live"
 ) -> Submission:
-    """Read what was sent. Raises Refused: 422 where it is no incident (design.md, "Contracts"), 403 where
-    it is another force's."""
-    reading = read_incident(parsed, now=arrived)
-    incident = reading.incident
-    if incident.force != caller.force:
-        raise Refused(
-            403,
-            "Another force's incident",
-            f"This key may post incidents of {caller.force} only; /force says otherwise.",
-            at="/force",
-        )
-    if _UNWRITABLE.search(incident.reference):
-        raise Refused(
-            422,
-            "reference cannot be read",
-            "A reference is text of at most 128 characters, without control characters.",
-            at="/reference",
-        )
+    """Read what was sent through any door but a form's: the short way where nothing in it is odd. Raises
+    Refused as `read_sent` and `read_submission` do."""
+    quick = None if door == "cloudevent" else read_quickly(raw, now=arrived)
+    if quick is None:
+        return read_submission(read_sent(raw, door), caller=caller, arrived=arrived, trace=trace, lane=lane)
+    incident = quick.incident
+    _must_be_the_callers(incident, caller)
     return Submission(
-        case=incident.case,
+        case=f"{incident.force}/{incident.reference}",
         raw=raw,
         incident=incident,
-        faults=reading.faults,
-        gaps=reading.gaps,
-        judged_on=domain.Submission(incident.revision, content_digest(parsed), incident.withdrawn is True),
+        quick=quick,
+        faults_before=[],
+        faults=[],
+        gaps=quick.gaps,
+        judged_on=_judged_on(incident, raw),
         arrived=arrived,
         trace=trace,
         key=caller.key,
@@ -90,7 +128,51 @@ def read_submission(
     )
 
 
-def content_digest(parsed: Mapping[str, Any]) -> bytes:
-    """SHA-256 of a submission's content: its JSON with sorted keys, without the revision's number."""
-    content = {name: value for name, value in parsed.items() if name != "revision"}
-    return hashlib.sha256(orjson.dumps(content, option=orjson.OPT_SORT_KEYS)).digest()
+def _must_be_the_callers(incident: Incident, caller: Caller) -> None:
+    if incident.force != caller.force:
+        raise Refused(
+            403,
+            "Another force's incident",
+            f"This key may post incidents of {caller.force} only; /force says otherwise.",
+            at="/force",
+        )
+
+
+def _judged_on(incident: Incident, raw: bytes) -> domain.Submission:
+    return domain.Submission(incident.revision, hashlib.sha256(raw).digest(), incident.withdrawn is True)
+
+
+def read_submission(
+    sent: Sent,
+    *,
+    caller: Caller,
+    arrived: datetime,
+    trace: str | None,
+    lane: Lane = "live",
+) -> Submission:
+    """Read what was sent. Raises Refused: 422 where it is no incident (design.md, "Contracts"), 403 where
+    it is another force's."""
+    reading = read_incident(sent.incident, now=arrived)
+    incident, faults = reading.incident, reading.faults
+    before = [*sent.faults, *(sent.form.faults if sent.form else ())]
+    open_lists = sent.form.open_lists if sent.form else []
+    if before or open_lists:
+        # What could not be read is unknown to all who come after, and a list with such an entry incomplete.
+        incident = incident.model_copy(update={"faults": [*before, *open_lists, *faults]})
+    _must_be_the_callers(incident, caller)
+    return Submission(
+        case=incident.case,
+        raw=sent.raw,
+        incident=incident,
+        quick=None,
+        faults=faults,
+        faults_before=before,
+        gaps=reading.gaps,
+        judged_on=_judged_on(incident, sent.raw),
+        arrived=arrived,
+        trace=trace,
+        key=caller.key,
+        door=sent.door,
+        lane=lane,
+        form=sent.form,
+    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date
-from typing import Any
+from typing import Any, cast
 
 from shared.contracts.incident import Adult, Child, Incident
 from shared.contracts.reading.faults import Faults
@@ -33,7 +33,7 @@ def check_people(
     """
     changed: dict[str, Any] = {}
     latest_child = on + min(UNBORN_WITHIN, date.max - on)
-    adults_called: set[tuple[str, str, date]] = set()
+    adults_born: dict[date, list[Adult]] = {}
     groups: tuple[tuple[str, Sequence[Adult | Child], date], ...] = (
         ("adults", incident.adults or (), on),
         ("children", incident.children or (), latest_child),
@@ -53,18 +53,12 @@ def check_people(
                 births[person.id] = None
             else:
                 births[person.id] = born
-            if isinstance(person, Adult):
-                _check_adult(person, data, places, faults, i, born, on)
-            elif born is not None and _years(born, on) >= ADULT_AT:
-                said = data[group][i]["born"]
-                faults.add(f"{places.of('/children', i)}/born", said, RULES["child_of_age"].because)
-            called = _called(person, born)
-            if called is not None:
-                if group == "adults":
-                    adults_called.add(called)
-                elif called in adults_called:
-                    said = data[group][i]["name"]
-                    faults.add(f"{places.of('/children', i)}/name", said, RULES["listed_twice"].because)
+            if group == "adults":
+                _check_adult(cast(Adult, person), data, places, faults, i, born, on)
+                if born is not None:
+                    adults_born.setdefault(born, []).append(cast(Adult, person))
+            elif born is not None:
+                _check_child(cast(Child, person), data, places, faults, i, born, on, adults_born)
         if corrected is not None:
             changed[group] = corrected
     return changed
@@ -86,11 +80,31 @@ def _check_adult(
         faults.add(at, list(in_force), RULES["breached_not_in_force"].because)
 
 
-def _called(person: Adult | Child, born: date | None) -> tuple[str, str, date] | None:
+def _check_child(
+    child: Child,
+    data: dict[str, Any],
+    places: Places,
+    faults: Faults,
+    i: int,
+    born: date,
+    on: date,
+    adults_born: dict[date, list[Adult]],
+) -> None:
+    if _years(born, on) >= ADULT_AT:
+        said = data["children"][i]["born"]
+        faults.add(f"{places.of('/children', i)}/born", said, RULES["child_of_age"].because)
+    # At most fifty: ten thousand people of one birth date are not all compared with one another.
+    alike = adults_born.get(born, ())[:50]
+    if alike and (called := _called(child)) is not None and called in map(_called, alike):
+        said = data["children"][i]["name"]
+        faults.add(f"{places.of('/children', i)}/name", said, RULES["listed_twice"].because)
+
+
+def _called(person: Adult | Child) -> tuple[str, str] | None:
     name = person.name
-    if born is None or name is None or not name.given or not name.family:
+    if name is None or not name.given or not name.family:
         return None
-    return name.given.casefold(), name.family.casefold(), born
+    return name.given.casefold(), name.family.casefold()
 
 
 def _years(born: date, on: date) -> int:

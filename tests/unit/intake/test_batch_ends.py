@@ -11,9 +11,9 @@ import orjson
 
 from services.intake.batch import LineStream, Pace
 from services.intake.handlers import Answered
-from services.intake.submissions import Submission, read_submission
+from services.intake.submissions import Submission, read_sent, read_submission
+from shared.errors import Refused
 from shared.keys import Caller
-from shared.web import parse_json
 from tests.builders import an_incident
 
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
@@ -27,7 +27,7 @@ def line(reference: str) -> bytes:
 
 async def answers(chunks: AsyncIterator[bytes], taken: list[str], **limits: Any) -> list[dict[str, Any]]:
     def read(raw: bytes, trace: str) -> Submission:
-        return read_submission(raw, parse_json(raw), caller=NORTH, arrived=NOON, trace=trace, door="batch")
+        return read_submission(read_sent(raw, "batch"), caller=NORTH, arrived=NOON, trace=trace)
 
     def submit(submission: Submission) -> asyncio.Future[Answered]:
         taken.append(submission.case)
@@ -35,8 +35,11 @@ async def answers(chunks: AsyncIterator[bytes], taken: list[str], **limits: Any)
         stored.set_result(Answered(b"{}", "accepted"))
         return stored
 
+    async def keep(refused: Refused, raw: bytes) -> Refused:
+        return refused
+
     trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
-    stream = LineStream(chunks, read, submit, trace=trace, **limits)
+    stream = LineStream(chunks, read, submit, keep=keep, trace=trace, **limits)
     async with asyncio.timeout(20):
         told = b"".join([piece async for piece in stream.answers()])
     return [orjson.loads(one) for one in told.splitlines()]

@@ -9,11 +9,12 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
+import orjson
 import pytest
 
 from services.intake.handlers import Answer, Answered
 from services.intake.store import Overtaken
-from services.intake.submissions import Door, Submission, read_submission
+from services.intake.submissions import Door, Submission, read_sent, read_submission
 from services.intake.writer import Writer
 from shared.errors import Refused, Retryable
 from shared.keys import Caller
@@ -24,12 +25,10 @@ POLICE = Caller(key="k1", role="police", force="northshire")
 
 def a_submission(reference: str, door: Door = "json") -> Submission:
     return read_submission(
-        b"{}",
-        an_incident(reference=reference),
+        read_sent(orjson.dumps(an_incident(reference=reference)), door),
         caller=POLICE,
         arrived=datetime(2026, 11, 21, 9, tzinfo=UTC),
         trace=None,
-        door=door,
     )
 
 

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
 
 from pydantic import ValidationError
 
@@ -28,8 +27,6 @@ from shared.contracts.reading.validation import Places, validate
 from shared.errors import Refused
 
 __all__ = ["NEEDED", "UNBORN_WITHIN", "Reading", "read_incident"]
-
-_OURS: Final = frozenset({"faults", "schema"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +57,8 @@ def read_incident(raw: object, *, now: datetime | None = None) -> Reading:
     places = Places()
     if is_tidy(raw):
         try:
-            incident = Incident.model_validate({name: raw[name] for name in raw if name not in _OURS})
+            # Forbidding, in this one pass, what the contract does not have finds misspelt names at no cost.
+            incident = Incident.model_validate(raw, extra="forbid")
         except ValidationError:
             incident = None
     if incident is None:

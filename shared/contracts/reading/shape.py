@@ -28,11 +28,9 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """One level of the contract. `names`: every field that is read; `inner`: those that hold objects."""
+    """One level of the contract: every field that is read, by each name it may go by."""
 
     parts: Mapping[str, Part]
-    names: frozenset[str]
-    inner: tuple[tuple[str, Shape], ...]
 
 
 def _parts(model: type[Contract]) -> Iterator[tuple[str, Part]]:
@@ -44,9 +42,7 @@ def _parts(model: type[Contract]) -> Iterator[tuple[str, Part]]:
 
 
 def _shape(model: type[Contract]) -> Shape:
-    parts = dict(_parts(model))
-    inner = tuple((name, part.shape) for name, part in parts.items() if part.shape is not None)
-    return Shape(parts, frozenset(parts), inner)
+    return Shape(dict(_parts(model)))
 
 
 def _part(annotation: Any, many: bool = False) -> Part:

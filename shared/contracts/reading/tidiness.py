@@ -36,9 +36,8 @@ _NOT_IN_A_NAME: Final = re.compile(r"[^A-Za-z0-9_.:\-]")
 
 
 def is_tidy(raw: dict[str, Any]) -> bool:
-    """Whether there is nothing here for `tidy` to name: checked on every submission, so it is quick."""
-    if not _all_known(raw, INCIDENT):
-        return False
+    """Whether there is nothing here for `tidy` to name but what validation stumbles over too (unknown
+    fields among it): checked on every submission, so it is quick."""
     try:
         # orjson refuses what JSON text cannot carry (lone surrogates, numbers beyond 64 bits, deep nesting).
         written = orjson.dumps(raw)
@@ -48,24 +47,10 @@ def is_tidy(raw: dict[str, Any]) -> bool:
     return (
         _CONTROL_IN_JSON.search(written) is None
         and raw.get("schema", SCHEMA) == SCHEMA
+        and "faults" not in raw
         and not isinstance(raw.get("revision"), bool)
         and not (isinstance(risk, dict) and isinstance(risk.get("yes_answers"), bool))
     )
-
-
-def _all_known(value: dict[str, Any], shape: Shape) -> bool:
-    if not value.keys() <= shape.names:
-        return False
-    for name, inner in shape.inner:
-        held = value.get(name)
-        if held.__class__ is dict:
-            if not _all_known(held, inner):
-                return False
-        elif held.__class__ is list:
-            for entry in held:
-                if entry.__class__ is dict and not _all_known(entry, inner):
-                    return False
-    return True
 
 
 def tidy(raw: dict[str, Any], faults: Faults) -> dict[str, Any]:

@@ -65,15 +65,15 @@ def refused(number: int, reference: str | None, problem: Mapping[str, Any], *, a
 class Report:
     """What became of what was sent. `refusals`: which, and why, as the door said it.
 
-    `unsent`: neither taken nor refused; `stopped`: why the rest was not sent, in a sentence. `earlier`: how
-    many of them an earlier, interrupted sending had an answer for.
+    `unsent` among the statuses: neither taken nor refused; `stopped`: why the rest was not sent, in a
+    sentence. `earlier`: how many of them an earlier, interrupted sending had an answer for.
     """
 
     statuses: Counter[str] = field(default_factory=Counter)
     named: Counter[Named] = field(default_factory=Counter)
     refusals: list[dict[str, Any]] = field(default_factory=list)
-    groups: dict[tuple[str, str], list[int]] = field(default_factory=dict)
-    counts: Counter[tuple[str, str]] = field(default_factory=Counter)
+    groups: dict[tuple[str, str, str], list[int]] = field(default_factory=dict)
+    counts: Counter[tuple[str, str, str]] = field(default_factory=Counter)
     earlier: int = 0
     stopped: str | None = None
     seconds: float = 0.0
@@ -96,7 +96,7 @@ class Report:
 
     def _refuse(self, outcome: Outcome, problem: Mapping[str, Any]) -> None:
         place = problem.get("at") or ", ".join(problem.get("differs", ()))
-        group = (str(problem["title"]), str(place))
+        group = (outcome.word, str(problem["title"]), str(place))
         self.counts[group] += 1
         lines = self.groups.setdefault(group, [])
         if len(lines) < LINES_NAMED:
@@ -119,8 +119,8 @@ class Report:
             "per_s": round(posted / self.seconds, 1) if self.seconds else None,
             "stopped": self.stopped,
             "refused_by_reason": [
-                {"title": title, "at": at, "count": count, "numbers": sorted(self.groups[title, at])}
-                for (title, at), count in self.counts.most_common()
+                {"title": title, "at": at, "count": count, "numbers": sorted(self.groups[word, title, at])}
+                for (word, title, at), count in self.counts.most_common()
             ],
             "faults_by_place": self.by_place("fault"),
             "gaps_by_place": self.by_place("gap"),
@@ -142,12 +142,12 @@ class Report:
         told = [f"{sent} sent in {self.seconds:.1f} s: {counts or 'nothing'}."]
         if self.earlier:
             told.append(f"{self.earlier} of them were answered before the interruption.")
-        for (title, at), count in self.counts.most_common():
-            numbers = sorted(self.groups[title, at])
+        for (word, title, at), count in self.counts.most_common():
+            numbers = sorted(self.groups[word, title, at])
             more = ", …" if count > len(numbers) else ""
             where = f" ({at})" if at else ""
             which = "line" if count == 1 else "lines"
-            told.append(f"  {count} refused: {title}{where}: {which} {', '.join(map(str, numbers))}{more}")
+            told.append(f"  {count} {word}: {title}{where}: {which} {', '.join(map(str, numbers))}{more}")
         for kind in ("fault", "gap"):
             if self.count(kind):
                 told.append(f"{kind.capitalize()}s named by the door: {self.count(kind)}.")

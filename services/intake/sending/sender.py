@@ -39,6 +39,10 @@ class Stopped(Exception):
     """Nothing more can be sent; the sentence says why."""
 
 
+class NoKey(Exception):
+    """There is no key for an item's force."""
+
+
 class Sender:
     """Posts the items of a file over kept-alive connections; what passes by itself is tried again.
 
@@ -122,7 +126,7 @@ class Sender:
         report.seconds = time.monotonic() - start
         for _ in items:  # counts what was not tried
             pass
-        report.statuses["unsent"] = seen - report.statuses.total()
+        report.statuses["unsent"] += seen - report.statuses.total()
         return report
 
     async def _send_singly(
@@ -159,7 +163,10 @@ class Sender:
         """None where it could not be delivered though others can."""
         began = time.monotonic()
         pause, why = 0.25, "cannot be reached"
-        headers = self._headers(item.force, "application/json")
+        try:
+            headers = self._headers(item.force, "application/json")
+        except NoKey:
+            return _without_key(item)
         while True:
             await self._wait_until_welcome()
             wait = pause
@@ -209,7 +216,12 @@ class Sender:
     ) -> tuple[set[int], float, str]:
         """The numbers that have their answer; how long to wait before the rest (s), and why."""
         rows = [item.body for item in items] if header is None else [header, *(item.body for item in items)]
-        headers = self._headers(items[0].force, LINES if header is None else "text/csv; charset=utf-8")
+        try:
+            headers = self._headers(items[0].force, LINES if header is None else "text/csv; charset=utf-8")
+        except NoKey:
+            for one in items:
+                keep(_without_key(one))
+            return {one.number for one in items}, 0.0, ""
         answered: set[int] = set()
         pause, why = 0.0, "cannot be reached"
         waiting = iter(items)
@@ -243,7 +255,7 @@ class Sender:
             known = len(self._keys) > 1 and force is not None
             key = self._keys.get(force or "") if known else next(iter(self._keys.values()), None)
         if key is None:
-            raise Stopped(f"There is no key for the force {force!r}: give one with --key.")
+            raise NoKey
         return {"Authorization": f"Bearer {key}", "Content-Type": media_type}
 
     async def _wait_until_welcome(self) -> None:
@@ -309,6 +321,11 @@ def _outcome_of_line(item: Item, said: Mapping[str, Any]) -> Outcome:
     if said["code"] == 202:
         return taken(item.number, item.reference, said["answer"])
     return _refusal(item, said["code"], said["problem"])
+
+
+def _without_key(item: Item) -> Outcome:
+    problem = {"title": "No key for its force", "detail": "Give one with --key."}
+    return Outcome(item.number, "unsent", item.reference, problem, answered=False)
 
 
 def _outcome(item: Item, status: int, told: bytes) -> Outcome:

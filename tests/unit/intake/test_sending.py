@@ -157,6 +157,19 @@ async def test_a_key_that_is_not_known_stops_at_once_and_nothing_counts_as_answe
     assert (await send_to(door, file, concurrency=1)).statuses["accepted"] == 6
 
 
+@pytest.mark.parametrize("chunk", [0, 100])
+async def test_what_is_of_a_force_without_a_key_is_left_and_the_rest_is_sent(
+    tmp_path: Path, chunk: int
+) -> None:
+    lines = [an_incident(force=force, reference=force) for force in ("north", "west", "south")]
+    file = written(tmp_path / "f.jsonl", b"\n".join(map(orjson.dumps, lines)))
+    door = Answering()
+    report = await send_to(door, file, key=None, keys={"north": "n", "south": "s"}, chunk=chunk, concurrency=1)
+    assert door.came == ["north", "south"]
+    assert (report.statuses["accepted"], report.statuses["unsent"]) == (2, 1)
+    assert "  1 unsent: No key for its force: line 2" in report.lines()
+
+
 async def test_a_door_that_cannot_be_reached_ends_the_sending_with_a_sentence(tmp_path: Path) -> None:
     source = open_source(a_file(tmp_path / "f.jsonl", "abc"))
     sender = Sender("http://127.0.0.1:9", key="k", keys={}, concurrency=2, patience_s=0)

@@ -24,6 +24,12 @@ from shared.contracts.reading.shape import INCIDENT, Part, Shape
 MOST_STRANGERS: Final = 50
 """Unknown field names that one submission's faults list."""
 
+MOST_ENTRIES: Final = 20_000
+"""A longer list is not read: nobody means it, and naming each bad entry of millions would hold up the door."""
+
+# No list of more entries than that is shorter as JSON: each takes three bytes or cannot be read anyway.
+_MAY_HOLD_TOO_MANY: Final = 3 * MOST_ENTRIES
+
 SCHEMA: Final = "waymark.incident/1"
 _FOR_UNKNOWN: Final = frozenset({"not_recorded", "unknown", "not_known", "n/k", ""})
 _YES_NO: Final = {
@@ -45,7 +51,8 @@ def is_tidy(raw: dict[str, Any]) -> bool:
         return False
     risk = raw.get("risk")
     return (
-        _CONTROL_IN_JSON.search(written) is None
+        len(written) < _MAY_HOLD_TOO_MANY
+        and _CONTROL_IN_JSON.search(written) is None
         and raw.get("schema", SCHEMA) == SCHEMA
         and "faults" not in raw
         and not isinstance(raw.get("revision"), bool)
@@ -81,6 +88,9 @@ def _object(
                 strangers.append((f"{at}/{_NOT_IN_A_NAME.sub('_', name[:40])}", said))
         elif part.many and isinstance(said, list):
             here = f"{at}/{name}"
+            if len(said) > MOST_ENTRIES:
+                faults.add(here, said, "more entries than can be meant: kept as written, treated as unknown")
+                continue
             tidied[name] = [_one(one, part, f"{here}/{i}", faults, strangers) for i, one in enumerate(said)]
         else:
             tidied[name] = _one(said, part, f"{at}/{name}", faults, strangers)

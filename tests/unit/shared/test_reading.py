@@ -210,6 +210,16 @@ def test_ten_thousand_children_are_read_and_the_answer_stays_small() -> None:
     assert any(fault.at.startswith("/relationships/") for fault in reading.faults)
 
 
+@pytest.mark.parametrize("entry", [1, {"id": "c1"}, ""])
+@pytest.mark.parametrize("odd", [{}, {"caller": "passer-by"}])
+def test_a_list_that_nobody_can_mean_is_unknown_and_not_none(entry: Any, odd: dict[str, Any]) -> None:
+    reading = read_incident({**an_incident(), "children": [entry] * 20_001, "relationships": None, **odd})
+    (fault,) = [fault for fault in reading.faults if fault.at == "/children"]
+    assert fault.said == "a list of 20001"
+    assert reading.incident.children is None
+    assert "/children" in {gap.at for gap in reading.gaps}
+
+
 def test_deep_nesting_raises_nothing() -> None:
     deep: Any = []
     for _ in range(5_000):

@@ -185,7 +185,7 @@ _REFUSALS: Final[dict[int | str, dict[str, Any]]] = {
             "Too many at once.",
             429,
             "Too many",
-            "One key may post 1000 in a second. Nothing was stored.",
+            "One key may post 1000 a second. Nothing was stored.",
         ),
         **_WAIT,
     },

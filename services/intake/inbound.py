@@ -76,7 +76,7 @@ def _posting(router: APIRouter, parts: Parts) -> None:
     async def post_incident(request: Request) -> Response:
         arrived = ledger.now()
         caller = await parts.police(request)
-        parts.allowance.take(caller.key)
+        await parts.allowance.take(caller.key)
         raw = b""
         door: Door = "json"
         try:
@@ -86,9 +86,7 @@ def _posting(router: APIRouter, parts: Parts) -> None:
                 door = "cloudevent"
             elif cloud_events.is_binary(request.headers):
                 cloud_events.check_binary(request.headers)
-            submission = read_submission(
-                read_sent(raw, door), caller=caller, arrived=arrived, trace=trace_of(request)
-            )
+            submission = read_plain(raw, door, caller=caller, arrived=arrived, trace=trace_of(request))
             answered = await parts.writer.submit(submission)
         except Refused as refused:
             raise await parts.quarantine.keep(refused, raw, caller, door) from None
@@ -100,7 +98,7 @@ def _posting(router: APIRouter, parts: Parts) -> None:
         lane: Annotated[Lane, Query(description="bulk: let everything else go first (a backfill)")] = "live",
     ) -> Response:
         caller = await parts.police(request)
-        parts.allowance.take(caller.key)
+        await parts.allowance.take(caller.key)
         _media_type(request, _LINES)
 
         def read_line(line: bytes, trace: str) -> Submission:
@@ -136,7 +134,7 @@ def _forms(router: APIRouter, parts: Parts) -> None:
     async def post_form(request: Request, form: FormName) -> Response:
         arrived = ledger.now()
         caller = await parts.police(request)
-        parts.allowance.take(caller.key)
+        await parts.allowance.take(caller.key)
         raw = b""
         try:
             media_type = _media_type(request, (_JSON, _CSV))

@@ -46,7 +46,7 @@ def create_app(settings: Settings) -> FastAPI:
         decoders={DECIDED: DECIDED_FOR_POLICE},
         patient=True,
     )
-    router = routes(Parts(runtime, writer, quarantine, Allowance(settings.rate_limit), bell))
+    router = routes(Parts(runtime, writer, quarantine, Allowance(settings.posts_per_s), bell))
     app = application(
         "intake",
         "Waymark intake",

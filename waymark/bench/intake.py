@@ -61,7 +61,7 @@ async def bench_intake(options: Options, say: Say) -> dict[str, Any]:
             options.data,
             purpose="work",
             services=("intake",),
-            environment={"WAYMARK_RATE_LIMIT": "1000000/second"},
+            environment={"WAYMARK_POSTS_PER_S": "1000000"},
         ),
         progress=say,
     )

@@ -59,6 +59,7 @@ def server_config(
         port=port,
         http=protocol,
         ws="none",
+        proxy_headers=False,  # nothing here goes by the caller's address
         access_log=False,
         log_level="error",
         timeout_keep_alive=65,

@@ -43,7 +43,7 @@ def add_work(
     ended = max(started, ended)
     return [
         *entries,
-        LedgerEntry(
+        LedgerEntry.model_construct(
             stage=stage,
             waited_ms=milliseconds(before, started),
             worked_ms=milliseconds(started, ended),
@@ -58,7 +58,9 @@ def add_wait(entries: Sequence[LedgerEntry], stage: str, start: datetime, end: d
     end = max(start, end)
     return [
         *entries,
-        LedgerEntry(stage=stage, waited_ms=milliseconds(start, end), worked_ms=0, from_=start, to=end),
+        LedgerEntry.model_construct(
+            stage=stage, waited_ms=milliseconds(start, end), worked_ms=0, from_=start, to=end
+        ),
     ]
 
 

@@ -21,11 +21,15 @@ from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExport
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
+from opentelemetry.sdk.trace.id_generator import RandomIdGenerator
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON, ParentBased
 from opentelemetry.trace import Link, NonRecordingSpan, Span, SpanContext, SpanKind, TraceFlags
 from prometheus_client import Counter, Gauge, Histogram
 
 _tracer = trace.get_tracer("waymark")
+_recording = True
+_ids = RandomIdGenerator()
+_NOT_SAMPLED: Final = TraceFlags(TraceFlags.DEFAULT)
 
 SECONDS: Final = (
     0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600, 14400,
@@ -59,6 +63,8 @@ def set_up(service: str, *, log_level: str = "info") -> TracerProvider:
     exporting = bool(
         os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT") or os.environ.get("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
     )
+    global _recording
+    _recording = exporting
     provider = TracerProvider(
         sampler=ParentBased(ALWAYS_ON) if exporting else ALWAYS_OFF,
         resource=Resource.create({"service.name": f"waymark-{service}", "service.namespace": "waymark"}),
@@ -143,6 +149,8 @@ def start_span(
 
     `start`: when it began, where that was before now.
     """
+    if not _recording:
+        return _unrecorded(parent)
     return _tracer.start_span(
         name,
         context=context_of(parent),
@@ -150,6 +158,19 @@ def start_span(
         attributes=attributes,
         links=[Link(context) for link in links if (context := span_context(link)) is not None],
         start_time=None if start is None else round(start.timestamp() * 1e6) * 1000,
+    )
+
+
+def _unrecorded(parent: str | None) -> Span:
+    """What passes the ids on where nobody records: a fifth of the price of a span that is not sampled."""
+    above = span_context(parent)
+    return NonRecordingSpan(
+        SpanContext(
+            trace_id=_ids.generate_trace_id() if above is None else above.trace_id,
+            span_id=_ids.generate_span_id(),
+            is_remote=False,
+            trace_flags=_NOT_SAMPLED,
+        )
     )
 
 

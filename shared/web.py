@@ -16,10 +16,12 @@ from opentelemetry.trace import Span, SpanKind, StatusCode
 from prometheus_client import CONTENT_TYPE_LATEST, Histogram, generate_latest
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
+from starlette.routing import Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from shared import telemetry
 from shared.errors import Refused, Rejected, Retryable
+from shared.interactive_docs import docs_routes
 
 MAX_BODY_BYTES: Final = 1024 * 1024
 BODY_WITHIN_S: Final = 20.0
@@ -28,6 +30,8 @@ MAX_DEPTH: Final = 32
 HealthCheck = Callable[[], Awaitable[dict[str, str]]]
 """Per part one word: `up`, `degraded` or `down`."""
 
+_METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+_METRICS: Final = CONTENT_TYPE_LATEST.partition(";")[0]
 _log = telemetry.logger()
 
 
@@ -58,37 +62,82 @@ def application(
     straight: Mapping[tuple[str, str], APIRoute] | None = None,
 ) -> FastAPI:
     """A FastAPI app with everything that the services have in common. `straight`: see `straight_to`."""
-    app = FastAPI(
+    app = _App(
         title=title,
         description=description,
         version="1",
         lifespan=lifespan,
         default_response_class=JsonResponse,
+        docs_url=None,  # ours follows: the framework's ask the public network
+        redoc_url=None,
         # Newer versions make spans of their own beside ours: twice the cost, and a second server span.
         telemetry={"tracing": False, "metrics": False, "logs": False},
     )
-    app.add_middleware(_Observed, service=service, straight=straight or {})
+    app.straight = _Straight(service, straight or {})
+    app.add_middleware(_Observed, service=service)
     app.add_exception_handler(Refused, _refused)
     app.add_exception_handler(Rejected, _rejected)
     app.add_exception_handler(Retryable, _retryable)
     app.add_exception_handler(HTTPException, _http_error)
     app.add_exception_handler(RequestValidationError, _bad_parameters)
 
-    @app.get("/health/live", tags=["health"], summary="Whether the process runs")
+    app.include_router(docs_routes(title))
+    app.include_router(_health(health))
+    return app
+
+
+_STATUS: Final = {"enum": ["up", "degraded", "down"]}
+_PARTS: Final = {"type": "object", "additionalProperties": _STATUS}
+
+
+def _documented(description: str, media_type: str, schema: dict[str, Any], example: Any) -> dict[str, Any]:
+    return {"description": description, "content": {media_type: {"schema": schema, "example": example}}}
+
+
+def _state(description: str, status: str, **parts: str) -> dict[str, Any]:
+    schema = {
+        "type": "object",
+        "required": ["status", "parts"],
+        "properties": {"status": _STATUS, "parts": _PARTS},
+    }
+    return _documented(description, "application/json", schema, {"status": status, "parts": parts})
+
+
+def _health(health: HealthCheck) -> APIRouter:
+    router = APIRouter(tags=["health"])
+    lives = {"type": "object", "required": ["status"], "properties": {"status": {"const": "up"}}}
+    live_responses: dict[int | str, dict[str, Any]] = {200: _documented("It runs.", "application/json", lives, {"status": "up"})}
+
+    @router.get("/health/live", summary="Whether the process runs", responses=live_responses)
     async def live() -> JsonResponse:
         return JsonResponse({"status": "up"})
 
-    @app.get("/health/ready", tags=["health"], summary="Whether it can do its work, part by part")
+    ready_responses: dict[int | str, dict[str, Any]] = {
+        200: _state("It does its work; `degraded`: with a part away.", "degraded", database="up", kafka="down"),
+        503: _state("It cannot do its work now.", "down", database="down", kafka="up"),
+    }
+
+    @router.get("/health/ready", summary="Whether it can do its work, part by part", responses=ready_responses)
     async def ready() -> JsonResponse:
         parts = await health()
         worst = "down" if "down" in parts.values() else "degraded" if "degraded" in parts.values() else "up"
         return JsonResponse({"status": worst, "parts": parts}, 503 if worst == "down" else 200)
 
-    @app.get("/metrics", tags=["health"], summary="Metrics for Prometheus")
+    gauge = 'waymark_outbox_unsent_events{service="intake"} 0.0\n'
+    metrics_responses: dict[int | str, dict[str, Any]] = {
+        200: _documented("In Prometheus's text format.", _METRICS, {"type": "string"}, gauge)
+    }
+
+    @router.get(
+        "/metrics",
+        summary="Metrics for Prometheus",
+        response_class=Response,
+        responses=metrics_responses,
+    )
     async def metrics() -> Response:
         return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
 
-    return app
+    return router
 
 
 async def _refused(_: Request, error: Exception) -> Response:
@@ -108,9 +157,24 @@ async def _retryable(_: Request, error: Exception) -> Response:
     )
 
 
-async def _http_error(_: Request, error: Exception) -> Response:
+async def _http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101 (registered for this class)
-    return problem(error.status_code, str(error.detail), "See /docs for what this service answers.")
+    headers = dict(error.headers or {})
+    if error.status_code == 405:
+        # The framework names those of one route; two routes of one path have a method each.
+        headers["Allow"] = ", ".join(_methods_at(request))
+    return problem(
+        error.status_code, str(error.detail), "See /docs for what this service answers.", headers=headers
+    )
+
+
+def _methods_at(request: Request) -> list[str]:
+    return [
+        method
+        for method in _METHODS
+        for scope in ({**request.scope, "method": method},)
+        if any(route.matches(scope)[0] is Match.FULL for route in request.app.routes)
+    ]
 
 
 async def _bad_parameters(_: Request, error: Exception) -> Response:
@@ -137,13 +201,25 @@ def straight_to(router: APIRouter, path: str, method: str) -> dict[tuple[str, st
     return {(method, path): found}
 
 
+class _App(FastAPI):
+    """FastAPI with a way past its layers for the routes that are named `straight`."""
+
+    straight: _Straight
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] == "http" and (scope["method"], scope["path"]) in self.straight.routes:
+            await self.straight(scope, receive, send)
+        else:
+            await super().__call__(scope, receive, send)
+
+
 class _Observed:
     """A server span and a duration per request; unforeseen errors become a bare 500."""
 
-    def __init__(self, app: ASGIApp, service: str, straight: Mapping[tuple[str, str], APIRoute]) -> None:
+    def __init__(self, app: ASGIApp, service: str) -> None:
         self._app = app
         self._service = service
-        self._straight = straight
         self._seconds: dict[tuple[str, str, int], Histogram] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -151,7 +227,7 @@ class _Observed:
             await self._app(scope, receive, send)
             return
         start = time.perf_counter()
-        parent = next((value.decode() for key, value in scope["headers"] if key == b"traceparent"), None)
+        parent = next((value.decode("latin-1") for key, value in scope["headers"] if key == b"traceparent"), None)
         span = telemetry.start_span(
             scope["method"],
             SpanKind.SERVER,
@@ -168,12 +244,7 @@ class _Observed:
             await send(message)
 
         try:
-            route = self._straight.get((scope["method"], scope["path"]))
-            if route is None:
-                await self._app(scope, receive, watched)
-            else:
-                scope["route"] = route
-                await _answered_straight(route, Request(scope, receive), watched)
+            await self._app(scope, receive, watched)
         except Exception as error:
             _log.error("web.failed", method=scope["method"], error=error)
             if status == 500:
@@ -197,6 +268,18 @@ class _Observed:
             observed = telemetry.HTTP_SECONDS.labels(self._service, method, path, str(status))
             self._seconds[method, path, status] = observed
         observed.observe(seconds)
+
+
+class _Straight(_Observed):
+    """Answers some routes by itself, observed like all others."""
+
+    def __init__(self, service: str, routes: Mapping[tuple[str, str], APIRoute]) -> None:
+        super().__init__(self._answer, service)
+        self.routes = routes
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        route = scope["route"] = self.routes[scope["method"], scope["path"]]
+        await _answered_straight(route, Request(scope, receive), send)
 
 
 async def _answered_straight(route: APIRoute, request: Request, send: Send) -> None:

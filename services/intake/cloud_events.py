@@ -40,6 +40,9 @@ class _Format(JSONFormat):
         if not isinstance(parsed.value, dict):
             raise Refused(422, "Not a CloudEvent", "Send one JSON object with the event's attributes and data.")
         attributes = dict(parsed.value)
+        # The library would make up an id and a version where there is none.
+        if missing := [name for name in _ATTRIBUTES if not attributes.get(name)]:
+            raise _not_an_event(missing)
         content = attributes.pop("data", None)
         encoded = attributes.pop("data_base64", None)
         if content is None and encoded is not None:
@@ -106,7 +109,11 @@ def _read(read: Callable[[], BaseCloudEvent], missing: list[str]) -> BaseCloudEv
             return read()
         except CloudEventValidationError as error:
             wrong = sorted(name for name in error.errors if name.isidentifier())
-    raise Refused(
+    raise _not_an_event(wrong)
+
+
+def _not_an_event(wrong: list[str]) -> Refused:
+    return Refused(
         400,
         "Not a CloudEvent",
         f"Please check these attributes (CloudEvents 1.0): {', '.join(wrong) or 'names of extensions'}.",

@@ -10,11 +10,10 @@ from urllib.parse import quote
 
 import orjson
 
-from services.intake import domain, forms, store
+from services.intake import domain, forms, liveness, store
 from services.intake.progress import DecidedForPolice
 from services.intake.submissions import Door, Submission, read_sent
 from shared import cursors, ledger
-from shared.contracts.accepted import Accepted
 from shared.contracts.base import write_exact_moment, write_moment
 from shared.contracts.events import CaseAnswered, IncidentAccepted
 from shared.contracts.incident import Gap
@@ -60,6 +59,7 @@ class _Judged:
     verdict: domain.Verdict
     accepted_at: datetime
     first_accepted_at: datetime
+    live: bool
     answer: Answered
     changed: list[str] | None
     emission: Emission | None = None
@@ -86,6 +86,7 @@ async def accept(tx: EmittingTransaction, group: Sequence[Submission], moments: 
     earlier = await _earlier(tx, group, known)
     told_once = await store.first_through(tx, {(one.key, one.door) for one in group if one.form is not None})
     firsts = {case: row.first_accepted_at for case, row in rows.items()}
+    live = {case: row.live for case, row in rows.items()}
     answers: list[Answer] = []
     judged: dict[tuple[str, int], _Judged] = {}
     for submission, moment in zip(group, moments.take(len(group)), strict=True):
@@ -95,6 +96,9 @@ async def accept(tx: EmittingTransaction, group: Sequence[Submission], moments: 
         known[submission.case] = domain.knowing(before, beside, verdict)
         place = (submission.case, verdict.revision)
         if verdict.to_store:
+            submission, live[submission.case] = liveness.settle(
+                submission, live.get(submission.case), newest=verdict.newest
+            )
             first = firsts.setdefault(submission.case, moment)
             last = earlier.get((submission.case, before.newest)) if before and verdict.newest else None
             changed = _changed(last, submission) if last else None
@@ -103,7 +107,7 @@ async def accept(tx: EmittingTransaction, group: Sequence[Submission], moments: 
                 told_once.discard((submission.key, submission.door))
                 not_carried = forms.not_carried(cast(forms.FormName, submission.door))
             answer = Answered(_answer(submission, verdict, last, changed, not_carried), verdict.word)
-            judged[place] = _Judged(submission, verdict, moment, first, answer, changed)
+            judged[place] = _Judged(submission, verdict, moment, first, live[submission.case], answer, changed)
             earlier[place] = _Earlier(submission.raw, submission.door, answer.body)
             answers.append(answer)
         elif verdict.word == "used_up":
@@ -190,21 +194,28 @@ async def _save(
     if not judged:
         return
     newest: dict[str, _Judged] = {}
+    last: dict[str, _Judged] = {}
     for one in judged.values():
+        last[one.submission.case] = one
         if one.verdict.newest:
             newest[one.submission.case] = one
     for one in newest.values():
         one.emission = _emit(tx, one)
     await tx.store_emissions()
     heads = [
-        store.NewestOf(case, one.verdict.revision, one.first_accepted_at)
-        for case, one in sorted(newest.items())
+        store.NewestOf(
+            case,
+            newest[case].verdict.revision if case in newest else rows[case].newest,
+            one.first_accepted_at,
+            one.live,
+        )
+        for case, one in sorted(last.items())
     ]
     await store.save(
         tx,
         [_revision(one) for one in judged.values()],
         new=[head for head in heads if head.case not in rows],
-        moved=[head for head in heads if head.case in rows],
+        moved=[head for head in heads if head.case in rows and head != rows[head.case]],
     )
 
 
@@ -227,7 +238,7 @@ class _AcceptedEvent:
                 "revision": self.revision,
                 "accepted_at": write_exact_moment(self.accepted_at),
                 "revision_accepted_at": write_moment(self.revision_accepted_at),
-                "gaps": [{"at": gap.at, "because": gap.because} for gap in self.gaps],
+                "gaps": [_told(gap) for gap in self.gaps],
             }
         )
 
@@ -282,19 +293,28 @@ def _answer(
     changed: list[str] | None,
     not_carried: list[Gap],
 ) -> bytes:
+    """The body of a 202: `shared.contracts.accepted.Accepted`, written out since it is written so often."""
     faults, gaps = submission.faults_told, submission.gaps_told
-    return Accepted(
-        case=submission.case,
-        revision=verdict.revision,
-        status=verdict.word,
-        faults=faults,
-        gaps=gaps,
-        changed=changed,
-        healed=_healed(last, {*(one.at for one in faults), *(one.at for one in gaps)}) if last else None,
-        not_carried=not_carried or None,
-        links={"self": address_of(submission.case)},
-        trace=submission.trace,
-    ).as_bytes()
+    told: dict[str, Any] = {
+        "case": submission.case,
+        "revision": verdict.revision,
+        "status": verdict.word,
+        "faults": [fault.as_json() for fault in faults],
+        "gaps": [_told(gap) for gap in gaps],
+        "links": {"self": address_of(submission.case)},
+    }
+    if last is not None:
+        told["changed"] = changed
+        told["healed"] = _healed(last, {*(one.at for one in faults), *(one.at for one in gaps)})
+    if not_carried:
+        told["not_carried"] = [_told(gap) for gap in not_carried]
+    if submission.trace is not None:
+        told["trace"] = submission.trace
+    return orjson.dumps(told)
+
+
+def _told(gap: Gap) -> dict[str, str]:
+    return {"at": gap.at, "because": gap.because}
 
 
 def _healed(last: _Earlier, still: set[str]) -> list[str]:

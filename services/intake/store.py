@@ -37,23 +37,27 @@ class Revision:
 
 @dataclass(frozen=True, slots=True)
 class NewestOf:
-    """A case's newest revision; `first_accepted_at` is that of the case's first."""
+    """A case's newest revision; `first_accepted_at` is that of the case's first. `live`: some revision of
+    it was no test."""
 
     case: str
     newest: int
     first_accepted_at: datetime
+    live: bool
 
 
 async def lock_cases(tx: Transaction, cases: Sequence[str]) -> dict[str, NewestOf]:
     """The cases that are known, locked until the transaction ends."""
     rows = await tx.rows(
         """
-        SELECT "case", newest, first_accepted_at FROM cases
+        SELECT "case", newest, first_accepted_at, live FROM cases
         WHERE "case" = ANY(CAST(:cases AS text[])) ORDER BY "case" FOR UPDATE
         """,
         cases=sorted(set(cases)),
     )
-    return {row["case"]: NewestOf(row["case"], row["newest"], row["first_accepted_at"]) for row in rows}
+    return {
+        row["case"]: NewestOf(row["case"], row["newest"], row["first_accepted_at"], row["live"]) for row in rows
+    }
 
 
 async def revisions_of(tx: Transaction, wanted: Sequence[tuple[str, int]]) -> dict[tuple[str, int], Row]:
@@ -108,28 +112,33 @@ async def first_through(tx: Transaction, senders: Collection[tuple[str, str]]) -
 async def save(
     tx: Transaction, revisions: Sequence[Revision], *, new: Sequence[NewestOf], moved: Sequence[NewestOf]
 ) -> None:
-    """Store revisions with their cases: `new` ones, and those whose newest revision `moved`.
+    """Store revisions with their cases: `new` ones, and known ones that `moved` (to a newer revision, or
+    from a test to live).
 
     A case that was not known could not be locked. Raises Overtaken where somebody else made it meanwhile.
     """
     if moved:
         await tx.execute(
             """
-            UPDATE cases AS c SET newest = t.newest
-            FROM unnest(CAST(:cases AS text[]), CAST(:newest AS bigint[])) AS t("case", newest)
+            UPDATE cases AS c SET newest = t.newest, live = t.live
+            FROM unnest(
+                CAST(:cases AS text[]), CAST(:newest AS bigint[]), CAST(:live AS boolean[])
+            ) AS t("case", newest, live)
             WHERE c."case" = t."case"
             """,
             cases=[one.case for one in moved],
             newest=[one.newest for one in moved],
+            live=[one.live for one in moved],
         )
     if not revisions:
         return
     counted = await tx.row(
         """
         WITH made AS (
-            INSERT INTO cases ("case", newest, first_accepted_at)
+            INSERT INTO cases ("case", newest, first_accepted_at, live)
             SELECT * FROM unnest(
-                CAST(:new AS text[]), CAST(:newest AS bigint[]), CAST(:firsts AS timestamptz[])
+                CAST(:new AS text[]), CAST(:newest AS bigint[]), CAST(:firsts AS timestamptz[]),
+                CAST(:live AS boolean[])
             )
             ON CONFLICT ("case") DO NOTHING
             RETURNING 1
@@ -153,6 +162,7 @@ async def save(
         new=[one.case for one in new],
         newest=[one.newest for one in new],
         firsts=[one.first_accepted_at for one in new],
+        live=[one.live for one in new],
         cases=[one.case for one in revisions],
         revisions=[one.revision for one in revisions],
         statuses=[one.status for one in revisions],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Literal
 
@@ -69,6 +69,15 @@ class Submission:
         if self.quick is not None:
             return self.quick.as_bytes(revision)
         return self.incident.model_copy(update={"revision": revision}).as_bytes()
+
+    def with_fault(self, fault: Fault, **unknown: None) -> Submission:
+        """The same with one fault more, found beside what is stored of its case; the fields in `unknown` are
+        so to all who come after."""
+        incident = self.incident
+        if self.quick is not None:
+            incident = Incident.model_validate_json(self.quick.written)
+        incident = incident.model_copy(update={**unknown, "faults": [*(incident.faults or ()), fault]})
+        return replace(self, incident=incident, quick=None, faults=[*self.faults, fault])
 
     @property
     def faults_told(self) -> list[Fault]:

@@ -136,8 +136,9 @@ class Door:
 
 
 @contextmanager
-def open_door(servers: Servers) -> Iterator[Door]:
-    """A running intake on the servers, with a wire to its database that can be cut."""
+def open_door(servers: Servers, **changes: Any) -> Iterator[Door]:
+    """A running intake on the servers, with a wire to its database that can be cut. `changes`: to its
+    settings."""
     wire = Wire(servers.database)
     settings = Settings(
         database=wire.url,
@@ -145,6 +146,7 @@ def open_door(servers: Servers) -> Iterator[Door]:
         partitions=servers.partitions,
         store_within_s=5,
         port=free_port(),
+        **changes,
     )
     server = uvicorn.Server(server_config(create_app(settings), port=settings.port, stop_within_s=1))
     thread = threading.Thread(target=server.run, daemon=True)

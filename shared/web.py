@@ -106,7 +106,9 @@ def _state(description: str, status: str, **parts: str) -> dict[str, Any]:
 def _health(health: HealthCheck) -> APIRouter:
     router = APIRouter(tags=["health"])
     lives = {"type": "object", "required": ["status"], "properties": {"status": {"const": "up"}}}
-    live_responses: dict[int | str, dict[str, Any]] = {200: _documented("It runs.", "application/json", lives, {"status": "up"})}
+    live_responses: dict[int | str, dict[str, Any]] = {
+        200: _documented("It runs.", "application/json", lives, {"status": "up"})
+    }
 
     @router.get("/health/live", summary="Whether the process runs", responses=live_responses)
     async def live() -> JsonResponse:
@@ -227,7 +229,9 @@ class _Observed:
             await self._app(scope, receive, send)
             return
         start = time.perf_counter()
-        parent = next((value.decode("latin-1") for key, value in scope["headers"] if key == b"traceparent"), None)
+        parent = next(
+            (value.decode("latin-1") for key, value in scope["headers"] if key == b"traceparent"), None
+        )
         span = telemetry.start_span(
             scope["method"],
             SpanKind.SERVER,

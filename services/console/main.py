@@ -47,12 +47,6 @@ def create_app(settings: Settings) -> FastAPI:
         lifespan=runtime.running,
         health=runtime.health,
     )
-    # The interactive documentation loads its script from elsewhere; nothing here does.
-    app.router.routes = [
-        route
-        for route in app.router.routes
-        if not str(getattr(route, "path", "")).startswith(("/docs", "/redoc"))
-    ]
     app.include_router(inbound.routes(pages, access, runtime.database, watch))
     app.mount("/static", StaticFiles(directory=HERE / "static"), name="static")
     app.add_middleware(KeptToItself)

@@ -27,8 +27,8 @@ MOST_STRANGERS: Final = 50
 MOST_ENTRIES: Final = 20_000
 """A longer list is not read: nobody means it, and naming each bad entry of millions would hold up the door."""
 
-# No list of more entries than that is shorter as JSON: each takes three bytes or cannot be read anyway.
-_MAY_HOLD_TOO_MANY: Final = 3 * MOST_ENTRIES
+MAY_HOLD_TOO_MANY: Final = 3 * MOST_ENTRIES
+"""No list of more entries than that is shorter as JSON, in bytes: each takes three or cannot be read anyway."""
 
 SCHEMA: Final = "waymark.incident/1"
 _FOR_UNKNOWN: Final = frozenset({"not_recorded", "unknown", "not_known", "n/k", ""})
@@ -51,7 +51,7 @@ def is_tidy(raw: dict[str, Any]) -> bool:
         return False
     risk = raw.get("risk")
     return (
-        len(written) < _MAY_HOLD_TOO_MANY
+        len(written) < MAY_HOLD_TOO_MANY
         and _CONTROL_IN_JSON.search(written) is None
         and raw.get("schema", SCHEMA) == SCHEMA
         and "faults" not in raw

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import getpass
 from collections.abc import Awaitable, Callable
 from typing import Annotated, Any, TypeVar
 
@@ -11,8 +12,8 @@ import typer
 from rich.table import Table
 
 from deploy.migrations import SERVICES
-from shared import dead_letters
-from shared.db import Transaction
+from shared import audit, dead_letters
+from shared.db import Row, Transaction
 from shared.kafka import Message, Producer
 from waymark import terminal
 from waymark.access import owner
@@ -79,12 +80,21 @@ def show(
     data: DataOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show one: the reason and the message's shape; its content only when asked for by name.
+    """Show one: the reason and the message's shape; its content only when asked for by name, and then it
+    is written down who asked.
 
     Example: waymark dead-letters show triage:7
     """
     service, digits = _split(number)
-    row = asyncio.run(_in_schema(terminal.database_of(data), service, lambda tx: dead_letters.one(tx, digits)))
+
+    async def read(tx: Transaction) -> Row | None:
+        found = await dead_letters.one(tx, digits)
+        if found is not None and content:
+            who = f"login:{getpass.getuser()}"
+            await audit.record(tx, who=who, act="dead_letter.read", case=found["case"], id=number)
+        return found
+
+    row = asyncio.run(_in_schema(terminal.database_of(data), service, read))
     if row is None:
         terminal.fail(f"There is no dead letter {number}.")
     payload = bytes(row["payload"])

@@ -95,14 +95,22 @@ async def create(
 
 async def rotate(tx: Transaction, number: str, *, overlap: timedelta) -> tuple[str, str]:
     """Make the successor of a live key, and let the old one expire after `overlap`; the successor's id and
-    the key itself. Raises Rejected where there is no such live key, or it has a successor already: two
-    keys are live at one time, not three."""
+    the key itself. Raises Rejected where there is no such live key, or the one before or after it is still
+    live: two keys are live at one time, not three."""
     old = await tx.row("SELECT * FROM access.live_keys WHERE id = :id FOR UPDATE", id=number)
     if old is None:
         raise Rejected(f"There is no live key {number}.")
-    successor = await tx.value("SELECT id FROM access.live_keys WHERE succeeds = :id", id=number)
-    if successor is not None:
-        raise Rejected(f"Key {number} has a successor already: {successor}. Revoke one of the two first.")
+    beside = await tx.row(
+        "SELECT id, succeeds FROM access.live_keys WHERE succeeds = :id OR id = :before",
+        id=number,
+        before=old["succeeds"],
+    )
+    if beside is not None and beside["succeeds"] == number:
+        raise Rejected(f"Key {number} has a successor already: {beside['id']}. Revoke one of the two first.")
+    if beside is not None:
+        raise Rejected(
+            f"Key {beside['id']}, which {number} succeeds, still works. Revoke one of the two first."
+        )
     made = await create(
         tx,
         role=old["role"],

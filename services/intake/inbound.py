@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, replace
 from typing import Annotated, Any, Final
 
@@ -19,14 +19,13 @@ from services.intake.quarantine import Quarantine
 from services.intake.submissions import Door, Sent, Submission, read_plain, read_sent, read_submission
 from services.intake.writer import Writer
 from shared import cursors, ledger
-from shared.contracts.accepted import Accepted
 from shared.contracts.base import write_moment
 from shared.contracts.incident import Fault
 from shared.errors import Refused
 from shared.keys import Caller, must_be
 from shared.runtime import Runtime
 from shared.vocabulary import Lane
-from shared.web import JsonResponse, read_body, trace_of
+from shared.web import MAX_BODY_BYTES, JsonResponse, read_body, trace_of
 
 LONGEST_WAIT_S: Final = 30.0
 CSV_BYTES: Final = 16 * 1024 * 1024
@@ -69,7 +68,6 @@ def _posting(router: APIRouter, parts: Parts) -> None:
     @router.post(
         "/v1/incidents",
         status_code=202,
-        response_model=Accepted,
         tags=["incidents"],
         **documentation.POST_INCIDENT,
     )
@@ -80,8 +78,8 @@ def _posting(router: APIRouter, parts: Parts) -> None:
         raw = b""
         door: Door = "json"
         try:
+            raw = await read_body(request)  # first: what is refused for its type is kept too
             media_type = _media_type(request, (_JSON, cloud_events.STRUCTURED))
-            raw = await read_body(request)
             if media_type == cloud_events.STRUCTURED:
                 door = "cloudevent"
             elif cloud_events.is_binary(request.headers):
@@ -92,7 +90,7 @@ def _posting(router: APIRouter, parts: Parts) -> None:
             raise await parts.quarantine.keep(refused, raw, caller, door) from None
         return Response(answered.body, 202, media_type=_JSON)
 
-    @router.post("/v1/incidents/batch", response_class=Response, tags=["incidents"], **documentation.POST_BATCH)
+    @router.post("/v1/incidents/batch", tags=["incidents"], **documentation.POST_BATCH)
     async def post_batch(
         request: Request,
         lane: Annotated[Lane, Query(description="bulk: let everything else go first (a backfill)")] = "live",
@@ -127,7 +125,6 @@ def _forms(router: APIRouter, parts: Parts) -> None:
     @router.post(
         "/v1/forms/{form}",
         status_code=202,
-        response_model=Accepted,
         tags=["forms"],
         **documentation.POST_FORM,
     )
@@ -137,14 +134,17 @@ def _forms(router: APIRouter, parts: Parts) -> None:
         await parts.allowance.take(caller.key)
         raw = b""
         try:
+            limit = CSV_BYTES if _said_type(request) == _CSV else MAX_BODY_BYTES
+            raw = await read_body(request, limit=limit)
             media_type = _media_type(request, (_JSON, _CSV))
-            raw = await read_body(request, **({"limit": CSV_BYTES} if media_type == _CSV else {}))
             if media_type == _CSV:
 
                 def read_row(line: bytes, trace: str) -> Submission:
                     return read_submission(_row(form, line), caller=caller, arrived=arrived, trace=trace)
 
-                return _answered_by_line(parts, request, caller, _rows(form, raw), read_row, form)
+                return _answered_by_line(
+                    parts, request, caller, _rows(forms.rows_of(form, raw)), read_row, form
+                )
             submission = read_submission(
                 read_sent(raw, form), caller=caller, arrived=arrived, trace=trace_of(request)
             )
@@ -158,9 +158,9 @@ def _forms(router: APIRouter, parts: Parts) -> None:
         return JsonResponse(forms.describe(form))
 
 
-async def _rows(form: FormName, text: bytes) -> AsyncIterator[bytes]:
+async def _rows(rows: Iterator[forms.CsvRow]) -> AsyncIterator[bytes]:
     """The rows of a CSV export, each as a line of JSON."""
-    for row in forms.rows_of(form, text):
+    for row in rows:
         faults = [fault.as_json() for fault in row.faults]
         told = {"fields": row.fields, "faults": faults, "as_written": row.as_written}
         yield orjson.dumps(told, option=orjson.OPT_APPEND_NEWLINE)
@@ -244,20 +244,23 @@ def _page(name: str, entries: list[dict[str, Any]], after: int, limit: int) -> d
 
 def _schemas(router: APIRouter, parts: Parts) -> None:
     @router.get("/v1/schemas/{name}", tags=["schemas"], **documentation.GET_SCHEMA)
-    async def get_schema(name: str) -> Response:
-        found = documentation.SCHEMAS.get(name)
+    async def get_schema(request: Request) -> Response:
+        found = documentation.SCHEMAS.get(request.path_params["name"])
         if found is None:
             raise Refused(404, "Not known", f"There is {' and '.join(documentation.SCHEMAS)}.")
         return Response(orjson.dumps(found()), media_type="application/schema+json")
 
 
+def _said_type(request: Request) -> str | None:
+    said = request.headers.get("content-type")
+    return None if said is None else said.partition(";")[0].strip().lower()
+
+
 def _media_type(request: Request, taken: tuple[str, ...]) -> str:
     """What the body is sent as: one of `taken`, the first where nothing is said. Raises Refused (415)."""
-    headers: Mapping[str, str] = request.headers
-    said = headers.get("content-type")
-    media_type = taken[0] if said is None else said.partition(";")[0].strip().lower()
+    media_type = _said_type(request) or taken[0]
     if media_type not in taken:
         raise Refused(415, "Not a media type taken here", f"Send it as {' or '.join(taken[:2])}.")
-    if headers.get("content-encoding", "identity").lower() != "identity":
+    if request.headers.get("content-encoding", "identity").lower() != "identity":
         raise Refused(415, "Not an encoding taken here", "Send it without a content encoding.")
     return media_type

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import re
+from codecs import BOM_UTF8
 from dataclasses import dataclass, field
 from typing import Any, Final, NoReturn
 
@@ -37,6 +38,8 @@ def parse(text: bytes) -> Parsed:
     """Read a JSON text. What is written twice with different values is None (unknown) and named, half a
     character pair becomes U+FFFD and is named. Raises Refused: 400 where it is not JSON, 413 where it is
     nested too deeply."""
+    if text.startswith(BOM_UTF8):  # some systems write one, and nothing is lost without it
+        text = text[len(BOM_UTF8) :]
     try:
         value = parse_json(text)
     except Refused as refused:

@@ -1,0 +1,86 @@
+"""What the fuzzer (schemathesis) is told of Waymark, and what it checks beside its own. Loaded by it."""
+
+from __future__ import annotations
+
+import json
+import re
+from contextlib import suppress
+from typing import Any, Final
+
+import orjson
+import schemathesis
+
+from shared.contracts.reading.needed import FORCE_PATTERN
+
+FORCE: Final = "northshire"
+LONGEST_WAIT_S: Final = 0.2
+_LINES: Final = "application/x-ndjson"
+_KEPT: Final = frozenset({400, 403, 409, 413, 415, 422})
+
+
+@schemathesis.serializer("text/csv")
+def write_text(_: schemathesis.SerializationContext, value: Any) -> bytes:
+    """A text as it is; anything else, which the schema does not allow, as JSON."""
+    return as_text(value)
+
+
+@schemathesis.serializer(_LINES)
+def write_lines(_: schemathesis.SerializationContext, value: Any) -> bytes:
+    """A list as a line for each entry; anything else as one line."""
+    return b"\n".join(as_text(one) for one in value) if isinstance(value, list) else as_text(value)
+
+
+def as_text(value: Any) -> bytes:
+    if isinstance(value, bytes):
+        return value
+    if isinstance(value, str):
+        return value.encode("utf-8", "surrogatepass")
+    return json.dumps(value, default=str).encode()
+
+
+@schemathesis.hook
+def map_body(_: schemathesis.HookContext, body: Any) -> Any:
+    """The caller's force in every second incident: another's is refused before anything else is read."""
+    for one in (body, body.get("data") if isinstance(body, dict) else None):
+        force = one.get("force") if isinstance(one, dict) else None
+        # Only in place of a good one: a bad one is to be refused for itself.
+        if isinstance(force, str) and re.fullmatch(FORCE_PATTERN, force) and len(force) % 2:
+            one["force"] = FORCE
+    return body
+
+
+@schemathesis.hook
+def before_call(_: schemathesis.HookContext, case: schemathesis.Case, __: dict[str, Any]) -> None:
+    """Ask for news, but do not wait half a minute for it each time."""
+    wait = (case.query or {}).get("wait")
+    with suppress(TypeError, ValueError):
+        if LONGEST_WAIT_S < float(wait) <= 30:
+            case.query["wait"] = LONGEST_WAIT_S
+
+
+@schemathesis.check
+def every_line_has_its_answer(
+    _: schemathesis.CheckContext, response: schemathesis.Response, __: schemathesis.Case
+) -> None:
+    """Lines are answered in order, none with a failure of ours, and what is refused of them is kept."""
+    if response.status_code != 200 or _LINES not in response.headers.get("content-type", [""])[0]:
+        return
+    answers = [orjson.loads(line) for line in response.content.splitlines()]
+    numbers = [one["line"] for one in answers]
+    assert numbers == sorted(set(numbers)), numbers
+    for one in answers:
+        assert one["code"] == 202 or one["code"] in _KEPT, one
+        assert one["code"] == 202 or one["problem"].get("kept"), one
+
+
+@schemathesis.check
+def what_is_refused_is_kept(
+    ctx: schemathesis.CheckContext, response: schemathesis.Response, case: schemathesis.Case
+) -> None:
+    """A refused post has its number in the quarantine, unless its parameters could not be read."""
+    if case.method != "POST" or response.status_code not in _KEPT:
+        return
+    problem = orjson.loads(response.content)
+    if case.path == "/v1/incidents/batch" or problem["title"] == "Parameters cannot be read":
+        return
+    assert problem.get("kept"), problem

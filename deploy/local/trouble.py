@@ -6,10 +6,12 @@ import errno
 import shutil
 from pathlib import Path
 
+from shared.errors import WaymarkError
+
 MEGABYTE = 1_000_000
 
 
-class RuntimeTrouble(Exception):
+class RuntimeTrouble(WaymarkError):
     """Kafka or PostgreSQL cannot be brought up on this machine.
 
     `sentence` is written for whoever typed the command: what is wrong, then what to do about it.

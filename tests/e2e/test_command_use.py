@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import typer
 
 from tests.e2e.commands import waymark
 from waymark import main
@@ -25,12 +24,12 @@ def no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
 def commands() -> dict[str, Any]:
     """Every command there is, by its whole name."""
     found: dict[str, Any] = {}
-    left = [("", typer.main.get_command(main.app))]
+    left = [(name, main.load(name, place)) for name, place in main.COMMANDS.items()]
     while left:
         name, command = left.pop()
         inner = getattr(command, "commands", None)
         if inner is None:
-            found[name.strip()] = command
+            found[name] = command
         else:
             left += [(f"{name} {one}", inner[one]) for one in inner]
     return found

@@ -67,6 +67,12 @@ async def entry(tx: Transaction, reader: str, no: int) -> Row | None:
     )
 
 
+async def readers(tx: Transaction, kind: str) -> list[str]:
+    """The readers whose names begin with `kind`."""
+    rows = await tx.rows("SELECT reader FROM cursors WHERE starts_with(reader, :kind)", kind=kind)
+    return [row["reader"] for row in rows]
+
+
 async def forget(tx: Transaction, reader: str, *, up_to: int, days: int) -> None:
     """Drop entries of `reader` numbered up to `up_to`, and those older than `days`. For feeds of things
     that are kept for a while only: an inbox or an outcome is never dropped."""

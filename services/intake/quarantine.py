@@ -1,6 +1,6 @@
 """What the door refused: kept for a while, word for word, so that its sender can see what was lost on us.
 
-Within limits: the newest 2,000 of a force, thirty days, 64 KiB of each. Kept before the refusal is
+Within limits: the newest 2,000 of a force, thirty days, 64 KiB of each (`Limits`). Kept before the refusal is
 answered, many in one transaction; where that fails (database away) the refusal is answered all the same,
 without a number. What was refused for a reason that passes (429, 503) was not looked at and is not kept.
 """
@@ -11,6 +11,7 @@ import asyncio
 import base64
 import hashlib
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -24,9 +25,6 @@ from shared.db import Database, Row
 from shared.errors import Refused, Retryable
 from shared.keys import Caller
 
-ENTRIES: Final = 2_000
-DAYS: Final = 30
-BYTES: Final = 64 * 1024
 KEPT_STATUSES: Final = frozenset({400, 403, 409, 413, 415, 422})
 _WAITING_AT_MOST: Final = 500
 _WITHIN_S: Final = 5.0
@@ -35,9 +33,24 @@ NOT_KEPT: Final = Counter("waymark_refused_not_kept_total", "Refused submissions
 _log = telemetry.logger()
 
 
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much is kept: the newest `entries` of a force, `bytes_each` of what was sent, for `days`; how
+    often what is older is looked for, in seconds."""
+
+    entries: int = 2_000
+    days: int = 30
+    bytes_each: int = 64 * 1024
+    look_every_s: float = 3600.0
+
+
+LIMITS: Final = Limits()
+_KIND: Final = "refused:"
+
+
 def reader_of(force: str) -> str:
     """The feed of what was refused of a force."""
-    return f"refused:{force}"
+    return f"{_KIND}{force}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +63,9 @@ class _Entry:
 class Quarantine:
     """The queue before the quarantine, and the one task that empties it."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, limits: Limits = LIMITS) -> None:
         self._database = database
+        self._limits = limits
         self._waiting: list[_Entry] = []
         self._something = asyncio.Event()
 
@@ -64,7 +78,8 @@ class Quarantine:
             NOT_KEPT.inc()
             return refused
         number: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-        self._waiting.append(_Entry(caller.force, _payload(refused, raw, caller.key, door), number))
+        payload = _payload(refused, raw, caller.key, door, self._limits.bytes_each)
+        self._waiting.append(_Entry(caller.force, payload, number))
         self._something.set()
         try:
             async with asyncio.timeout(_WITHIN_S):
@@ -75,12 +90,28 @@ class Quarantine:
 
     async def run(self) -> None:
         """Run for ever."""
+        clock = asyncio.get_running_loop().time
+        look_at = clock()
         while True:
-            await self._something.wait()
+            if clock() >= look_at:
+                await self._forget()
+                look_at = clock() + self._limits.look_every_s
+            with suppress(TimeoutError):
+                async with asyncio.timeout_at(look_at):
+                    await self._something.wait()
             self._something.clear()
             entries, self._waiting = self._waiting, []
             if entries:
                 await self._store(entries)
+
+    async def _forget(self) -> None:
+        """Drop what is too old, of forces too of which nothing is refused any more."""
+        try:
+            async with asyncio.timeout(_WITHIN_S), self._database.transaction() as tx:
+                for reader in await cursors.readers(tx, _KIND):
+                    await cursors.forget(tx, reader, up_to=0, days=self._limits.days)
+        except (Retryable, TimeoutError) as error:
+            _log.warning("intake.refused_not_forgotten", error=error)
 
     async def _store(self, entries: Sequence[_Entry]) -> None:
         by_reader: dict[str, list[_Entry]] = {}
@@ -92,7 +123,9 @@ class Quarantine:
                     tx, {reader: [("", one.payload) for one in some] for reader, some in by_reader.items()}
                 )
                 for reader, number in last.items():
-                    await cursors.forget(tx, reader, up_to=number - ENTRIES, days=DAYS)
+                    await cursors.forget(
+                        tx, reader, up_to=number - self._limits.entries, days=self._limits.days
+                    )
         except (Retryable, TimeoutError) as error:
             _log.warning("intake.refused_not_kept", count=len(entries), error=error)
             for one in entries:
@@ -105,7 +138,7 @@ class Quarantine:
                     one.number.set_result(last[reader] - len(some) + 1 + place)
 
 
-def _payload(refused: Refused, raw: bytes, key: str, door: Door) -> bytes:
+def _payload(refused: Refused, raw: bytes, key: str, door: Door, bytes_each: int) -> bytes:
     kept: dict[str, Any] = {
         "door": door,
         "key": key,
@@ -117,7 +150,7 @@ def _payload(refused: Refused, raw: bytes, key: str, door: Door) -> bytes:
         "bytes": len(raw),
         "sha256": hashlib.sha256(raw).hexdigest(),
     }
-    content = raw[:BYTES]
+    content = raw[:bytes_each]
     try:
         kept["text"] = content.decode()
     except UnicodeDecodeError:

@@ -329,7 +329,8 @@ class Incident(Contract):
     withdrawn: Annotated[bool | None, OPERATIONAL] = None
     """True: recorded in error; everyone who was told is told so, and nothing is deleted."""
     test: Annotated[bool | None, OPERATIONAL] = None
-    """True: a trial message; it goes the whole way and never to a live recipient."""
+    """True: a trial message; it goes the whole way and never to a live recipient. Once any revision of a case
+    was no test, the case stays live."""
     occurred_at: Annotated[Moment, CIRCUMSTANCE]
     """When it happened, or began: ISO 8601 with an offset; without one, local time in England. The day
     decides ages (NSPCC 2009 t15, t16)."""

@@ -15,6 +15,7 @@ import orjson
 import pytest
 
 from services.delivery.receiver import Arrival
+from services.intake.liveness import STAYS_LIVE
 from shared.contracts.topics import DECIDED, ENRICHED
 from tests.builders import an_incident
 from tests.e2e.topics import newest
@@ -128,18 +129,46 @@ async def test_a_test_record_goes_the_whole_way_and_touches_no_live_recipient_an
 
 
 @pytest.mark.timeout(300)
-async def test_a_live_case_that_is_amended_to_a_test_untells_nobody_and_tells_no_live_recipient_of_a_test(
-    folder: Path,
-) -> None:
+async def test_a_live_case_stays_live_though_it_is_amended_as_a_test(folder: Path) -> None:
     async with world_in(folder) as world:
         await world.post("LIVE-1", revision=1)
-        told, before = world.told_of("LIVE-1"), await world.where("LIVE-1")
-        await world.post("LIVE-1", revision=2, test=True)
-        await world.post("LIVE-2", occurred_at="2026-11-21T10:00:00Z")
+        before = await world.where("LIVE-1")
+        await world.post("LIVE-1", revision=2, test=True, summary="Child taken to hospital.")
         after = await world.where("LIVE-1")
+        await world.post("LIVE-2", occurred_at="2026-11-21T10:00:00Z")
+        enriched = await newest(world.system.parts.kafka, ENRICHED)
 
-        assert told
-        assert world.told_of("LIVE-1")[: len(told)] == told
+        # The sender hears, and the case goes on as before: in its family's history, told to live recipients.
+        assert [fault["because"] for fault in after["faults"] if fault["at"] == "/test"] == [STAYS_LIVE]
+        assert world.told_of("LIVE-1")
         assert not [note for _, note in world.told if note.get("test")]
+        assert await world.inbox(TESTING) == []
         still = {(one["service"], one.get("area")) for one in after["services"]}
         assert still >= {(one["service"], one.get("area")) for one in before["services"]}
+        history = enriched["northshire/LIVE-2"]["body"]["history"]["incidents"]
+        assert [one["reference"] for one in history] == ["LIVE-1"]
+
+        # To take it back there is `withdrawn`: everyone who was told of it is told.
+        told = {recipient for recipient, _ in world.told_of("LIVE-1")}
+        await world.post("LIVE-1", revision=3, withdrawn=True)
+
+        async def all_are_told() -> bool:
+            newest_of = dict(world.told_of("LIVE-1"))
+            return all(newest_of[recipient].get("withdrawn") for recipient in told)
+
+        await until(all_are_told, "everyone who was told of it hears that it is withdrawn", 60)
+
+
+@pytest.mark.timeout(300)
+async def test_a_test_that_is_sent_again_as_live_goes_to_live_recipients_from_then_on(folder: Path) -> None:
+    async with world_in(folder) as world:
+        await world.post("TRIAL", revision=1, test=True)
+        assert world.told_of("TRIAL") == []
+        assert [entry["notification"]["case"] for entry in await world.inbox(TESTING)] == ["northshire/TRIAL"]
+        await world.post("TRIAL", revision=2, test=False)
+
+        async def is_told() -> bool:
+            return bool(world.told_of("TRIAL"))
+
+        await until(is_told, "live recipients are told", 60)
+        assert not [note for _, note in world.told_of("TRIAL") if note.get("test")]

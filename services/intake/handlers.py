@@ -17,6 +17,7 @@ from shared import cursors, ledger
 from shared.contracts.base import write_exact_moment, write_moment
 from shared.contracts.events import CaseAnswered, IncidentAccepted
 from shared.contracts.incident import Gap
+from shared.contracts.reading import read_incident
 from shared.contracts.topics import INCIDENTS
 from shared.db import Row, Transaction
 from shared.errors import Refused
@@ -117,6 +118,7 @@ async def accept(tx: EmittingTransaction, group: Sequence[Submission], moments: 
         else:
             first_answer = earlier[place].answer if place in earlier else bytes(stored[place]["answer"])
             answers.append(_repeated(first_answer))
+    await store.not_told(tx, told_once)
     await _save(tx, judged, rows)
     return answers
 
@@ -305,7 +307,7 @@ def _answer(
     }
     if last is not None:
         told["changed"] = changed
-        told["healed"] = _healed(last, {*(one.at for one in faults), *(one.at for one in gaps)})
+        told["healed"] = _healed(last, submission)
     if not_carried:
         told["not_carried"] = [_told(gap) for gap in not_carried]
     if submission.trace is not None:
@@ -317,10 +319,18 @@ def _told(gap: Gap) -> dict[str, str]:
     return {"at": gap.at, "because": gap.because}
 
 
-def _healed(last: _Earlier, still: set[str]) -> list[str]:
-    """The faults and gaps named in the answer before this one that are no more."""
-    told = orjson.loads(last.answer)
-    return [one["at"] for one in (*told["faults"], *told["gaps"]) if one["at"] not in still]
+def _healed(last: _Earlier, submission: Submission) -> list[str]:
+    """The faults and gaps of the revision before this one that are no more: in the sender's own fields, or
+    in the contract's where the two came in different ones."""
+    if _form_of(last.door) == _form_of(submission.door):
+        told = orjson.loads(last.answer)
+        before = [one["at"] for one in (*told["faults"], *told["gaps"])]
+        still = {fault.at for fault in submission.faults_told} | {gap.at for gap in submission.gaps_told}
+    else:
+        reading = read_incident(read_sent(last.raw, last.door).incident, now=submission.arrived)
+        before = [*(fault.at for fault in reading.faults), *(gap.at for gap in reading.gaps)]
+        still = {fault.at for fault in submission.faults} | {gap.at for gap in submission.gaps}
+    return [at for at in dict.fromkeys(before) if at not in still]
 
 
 def _repeated(first: bytes) -> Answered:

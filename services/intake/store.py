@@ -109,6 +109,20 @@ async def first_through(tx: Transaction, senders: Collection[tuple[str, str]]) -
     return {(row["key"], row["form"]) for row in rows}
 
 
+async def not_told(tx: Transaction, senders: Collection[tuple[str, str]]) -> None:
+    """Take back the note of `first_through` for those (key, form) who were told nothing after all."""
+    if not senders:
+        return
+    await tx.execute(
+        """
+        DELETE FROM told_once WHERE (key, form) IN
+            (SELECT * FROM unnest(CAST(:keys AS text[]), CAST(:forms AS text[])))
+        """,
+        keys=[key for key, _ in senders],
+        forms=[form for _, form in senders],
+    )
+
+
 async def save(
     tx: Transaction, revisions: Sequence[Revision], *, new: Sequence[NewestOf], moved: Sequence[NewestOf]
 ) -> None:

@@ -8,12 +8,11 @@ Both are named, neither loses a submission.
 from __future__ import annotations
 
 import json
+import math
 import re
 from codecs import BOM_UTF8
 from dataclasses import dataclass, field
 from typing import Any, Final, NoReturn
-
-import orjson
 
 from shared.contracts.incident import Fault
 from shared.errors import Refused
@@ -80,9 +79,20 @@ def _gather(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
             found[name] = value
         elif isinstance(found[name], _Twice):
             found[name].said.append(value)
-        elif found[name] != value or type(found[name]) is not type(value):
+        elif not _alike(found[name], value):
             found[name] = _Twice([found[name], value])
     return found
+
+
+def _alike(one: Any, other: Any) -> bool:
+    """Equal in value and in kind, however deep: to Python 1 is True."""
+    if type(one) is not type(other):
+        return False
+    if isinstance(one, dict):
+        return one.keys() == other.keys() and all(_alike(one[name], other[name]) for name in one)
+    if isinstance(one, list):
+        return len(one) == len(other) and all(map(_alike, one, other))
+    return bool(one == other)
 
 
 def _no_constant(name: str) -> NoReturn:
@@ -94,7 +104,26 @@ def _no_constant(name: str) -> NoReturn:
 
 
 def _integer(digits: str) -> int | float:
-    return int(digits) if len(digits) < 19 else float(digits) if len(digits) < MAX_DIGITS else float("inf")
+    if len(digits) > MAX_DIGITS:
+        raise _too_large_a_number()
+    value = int(digits)
+    return value if -(2**63) <= value < 2**64 else _float(digits)  # as the strict parser has it
+
+
+def _float(digits: str) -> float:
+    value = float(digits)
+    if math.isinf(value):
+        raise _too_large_a_number()
+    return value
+
+
+def _too_large_a_number() -> Refused:
+    return Refused(
+        400,
+        "Not JSON",
+        "A number is larger than any that can be passed on: leave the field out, or send null, where a value"
+        " is not known.",
+    )
 
 
 def _parse_patiently(text: bytes, refused: Refused | None) -> Parsed:
@@ -106,6 +135,7 @@ def _parse_patiently(text: bytes, refused: Refused | None) -> Parsed:
             object_pairs_hook=_gather,
             parse_constant=_no_constant,
             parse_int=_integer,
+            parse_float=_float,
         )
     except RecursionError:
         raise too_deep() from None
@@ -113,10 +143,6 @@ def _parse_patiently(text: bytes, refused: Refused | None) -> Parsed:
         raise refused or not_json(getattr(error, "lineno", 1), getattr(error, "colno", 1)) from None
     faults: list[Fault] = []
     mended = _mended(value, "", faults, 0)
-    try:
-        orjson.dumps(mended)
-    except orjson.JSONEncodeError:  # infinities: they cannot be passed on, so they cannot be taken
-        raise refused or not_json(1, 1) from None
     return Parsed(mended, faults[:_FAULTS_AT_MOST])
 
 
@@ -133,10 +159,13 @@ def _mended(value: Any, at: str, faults: list[Fault], depth: int) -> Any:
     if isinstance(value, _Twice):
         return _one_of_several(value, at, faults, depth)
     if isinstance(value, dict):
-        return {
-            _LONE_HALVES.sub("\ufffd", name): _mended(inner, f"{at}/{_step(name)}", faults, depth + 1)
-            for name, inner in value.items()
-        }
+        whole_names: dict[str, Any] = {}
+        for name, inner in value.items():
+            whole = _LONE_HALVES.sub("\ufffd", name)
+            while whole in whole_names:  # two names that differ in their halves only stay two
+                whole += "\ufffd"
+            whole_names[whole] = _mended(inner, f"{at}/{_step(name)}", faults, depth + 1)
+        return whole_names
     if isinstance(value, list):
         return [_mended(inner, f"{at}/{i}", faults, depth + 1) for i, inner in enumerate(value)]
     return value

@@ -44,23 +44,28 @@ def map_body(_: schemathesis.HookContext, body: Any) -> Any:
     for one in (body, body.get("data") if isinstance(body, dict) else None):
         force = one.get("force") if isinstance(one, dict) else None
         # Only in place of a good one: a bad one is to be refused for itself.
-        if isinstance(force, str) and re.fullmatch(FORCE_PATTERN, force) and len(force) % 2:
+        if (
+            isinstance(one, dict)
+            and isinstance(force, str)
+            and re.fullmatch(FORCE_PATTERN, force)
+            and len(force) % 2
+        ):
             one["force"] = FORCE
     return body
 
 
 @schemathesis.hook
-def before_call(_: schemathesis.HookContext, case: schemathesis.Case, __: dict[str, Any]) -> None:
+def before_call(_: schemathesis.HookContext, case: schemathesis.Case[Any], __: dict[str, Any]) -> None:
     """Ask for news, but do not wait half a minute for it each time."""
-    wait = (case.query or {}).get("wait")
+    query: dict[str, Any] = case.query or {}
     with suppress(TypeError, ValueError):
-        if LONGEST_WAIT_S < float(wait) <= 30:
-            case.query["wait"] = LONGEST_WAIT_S
+        if LONGEST_WAIT_S < float(query.get("wait", 0)) <= 30:
+            query["wait"] = LONGEST_WAIT_S
 
 
 @schemathesis.check
 def every_line_has_its_answer(
-    _: schemathesis.CheckContext, response: schemathesis.Response, __: schemathesis.Case
+    _: schemathesis.CheckContext, response: schemathesis.Response, __: schemathesis.Case[Any]
 ) -> None:
     """Lines are answered in order, none with a failure of ours, and what is refused of them is kept."""
     if response.status_code != 200 or _LINES not in response.headers.get("content-type", [""])[0]:
@@ -75,7 +80,7 @@ def every_line_has_its_answer(
 
 @schemathesis.check
 def what_is_refused_is_kept(
-    ctx: schemathesis.CheckContext, response: schemathesis.Response, case: schemathesis.Case
+    ctx: schemathesis.CheckContext, response: schemathesis.Response, case: schemathesis.Case[Any]
 ) -> None:
     """A refused post has its number in the quarantine, unless its parameters could not be read."""
     if case.method != "POST" or response.status_code not in _KEPT:

@@ -1,0 +1,178 @@
+"""Who is never one person, whatever the sum of the weights says.
+
+Twins share a birth date, a family name, a home, a school and a mother's telephone; a father and a son may
+share the whole name and the home. What they share adds up, so a sum alone would join them. Each rule here
+says which difference outweighs all of it. A rule only ever takes away: it makes no pair more likely.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Final
+
+from services.enrichment.domain.linkage.comparisons import FIELDS, Levels
+from services.enrichment.domain.linkage.person import Person
+from services.enrichment.domain.linkage.spelling import is_listed, is_short_form, sound_of
+
+_PLACE: Final = {name: place for place, name in enumerate(FIELDS)}
+_GIVEN, _FAMILY, _BORN, _SEX = (_PLACE[name] for name in ("given", "family", "born", "sex"))
+_STREET, _PHONE, _PNC, _SCHOOL, _ROLE = (
+    _PLACE[name] for name in ("street", "phone", "pnc_id", "school", "role")
+)
+
+
+def _at(name: str, *levels: str) -> frozenset[int]:
+    return frozenset(FIELDS[name].index(level) for level in levels)
+
+
+_ANOTHER_GIVEN: Final = _at("given", "different", "alike", "close", "one_slip", "one_of_several")
+_SAME_FAMILY: Final = _at("family", "exact", "one_slip", "one_of_several", "close", "also_known_as")
+_SAME_HOME: Final = _at("street", "same", "close")
+_DIFFERENT_GIVEN: Final = FIELDS["given"].index("different")
+_SHORT_FORM: Final = FIELDS["given"].index("short_form")
+_BORN_DIFFERENT: Final = _at("born", "two_slips", "year", "different", "two_parts", "one_slip")
+_BORN_APART: Final = _at("born", "year", "different", "two_parts")
+_BORN_APART_ALTOGETHER: Final = _at("born", "year", "different")
+_TWO_SLIPS: Final = FIELDS["born"].index("two_slips")
+_BORN_ALIKE: Final = _at("born", "exact", "day_month_swapped", "one_slip")
+_BORN_EXACT: Final = FIELDS["born"].index("exact")
+_ONE_SLIP_IN_BIRTH: Final = FIELDS["born"].index("one_slip")
+GENERATION: Final = 13
+"""Years between parent and child at the least."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A definite no. `may_be_likely`: a person may still look at the pair; else it counts as new."""
+
+    name: str
+    because: str
+    may_be_likely: bool
+
+
+TWINS: Final = Rule(
+    "twins", "The same birth date and family or home, but another given name: twins are two people.", False
+)
+PERHAPS_TWINS: Final = Rule(
+    "perhaps_twins",
+    "The same birth date and family or home; the given names differ, but one may be a pet name or a slip.",
+    True,
+)
+SIBLINGS: Final = Rule(
+    "siblings", "The same family or home, but another given name and another birth date.", False
+)
+PERHAPS_TWINS: Final = Rule(
+    "perhaps_twins",
+    "The same family or home; the given names differ, but one may be a pet name or a slip.",
+    True,
+)
+LIKE_NAMED_SIBLINGS: Final = Rule(
+    "like_named_siblings",
+    "Given names alike, but each a name of its own: brothers and sisters are often named alike.",
+    True,
+)
+GENERATIONS: Final = Rule(
+    "generations", "The birth dates are a generation apart: a parent and a child of one name.", False
+)
+CHILD_AND_ADULT: Final = Rule(
+    "child_and_adult",
+    "One is recorded as a child and the other as an adult, and no birth dates tell that the child grew up.",
+    True,
+)
+UNNAMED: Final = Rule(
+    "unnamed",
+    "Without a given name it may be another of the family: a child always, an adult unless born "
+    "that day.", True
+)
+ONE_ADDRESS: Final = Rule(
+    "one_address", "Of the person's own neither given name nor birth date agrees: what does, many share.",
+    True,
+)
+BORN_OTHERWISE: Final = Rule(
+    "born_otherwise", "The birth dates differ by more than a slip: namesakes, until somebody has looked.", True
+)
+RULES: Final = (
+    TWINS, PERHAPS_TWINS, SIBLINGS, LIKE_NAMED_SIBLINGS, GENERATIONS, CHILD_AND_ADULT, UNNAMED, ONE_ADDRESS,
+    BORN_OTHERWISE,
+)  # fmt: skip
+
+
+def forbids(
+    one: Person, other: Person, levels: Levels, is_a_name: Callable[[str], bool]
+) -> Rule | None:
+    """The first rule by which two people are not one; None where none holds.
+
+    `is_a_name` tells whether a given name is one that people bear; a slip of the pen seldom makes one. A
+    police national computer id that agrees is the person's own: with it only a generation forbids.
+    """
+    if _a_generation_apart(one, other, levels):
+        return GENERATIONS
+    if levels[_PNC] == 0:
+        return None
+    if levels[_ROLE] == 1 and levels[_BORN] is None:
+        return CHILD_AND_ADULT
+    given = levels[_GIVEN]
+    shares = levels[_FAMILY] in _SAME_FAMILY or levels[_STREET] in _SAME_HOME or levels[_PHONE] == 0
+    born = levels[_BORN]
+    if given is None:
+        return UNNAMED if one.child or other.child or born not in _BORN_ALIKE else None
+    if given == _DIFFERENT_GIVEN and not shares and (born is None or born in _BORN_APART):
+        return ONE_ADDRESS
+    if given == 0 or not shares:
+        return BORN_OTHERWISE if _born_otherwise(one, other, born) else None
+    if given == _DIFFERENT_GIVEN:
+        if born in _BORN_DIFFERENT:
+            return SIBLINGS
+        if not _two_names(one, other, is_a_name):
+            return PERHAPS_TWINS
+        return SIBLINGS if born is None else TWINS
+    other_sex = levels[_SEX] == 1
+    if given == _SHORT_FORM:
+        # The lists pair names that families give to two children (Aaron and Erin, Sophie and Sophia).
+        child = one.child or other.child
+        if other_sex or born in _BORN_DIFFERENT or (child and _two_names(one, other, is_a_name)):
+            return LIKE_NAMED_SIBLINGS
+        return None
+    if given in _ANOTHER_GIVEN and _two_names(one, other, is_a_name):
+        return TWINS if other_sex and born == _BORN_EXACT else LIKE_NAMED_SIBLINGS
+    return BORN_OTHERWISE if _born_otherwise(one, other, born) else None
+
+
+def _born_otherwise(one: Person, other: Person, born: int | None) -> bool:
+    """Another birth date altogether, or two wrong digits with another year."""
+    return born in _BORN_APART_ALTOGETHER or (born == _TWO_SLIPS and one.born[:4] != other.born[:4])
+
+
+def _two_names(one: Person, other: Person, is_a_name: Callable[[str], bool]) -> bool:
+    """Whether both given names are names of their own, and not two spellings of one."""
+    if not one.name.given_words or not other.name.given_words:
+        return False
+    mine, theirs = one.name.given_words[0], other.name.given_words[0]
+    if mine == theirs or not all(is_a_name(name) or is_listed(name) for name in (mine, theirs)):
+        return False
+    return is_short_form(mine, theirs) or not (mine[0] == theirs[0] and len(mine) > 3 and sound_of(mine) == sound_of(theirs))
+
+
+def _a_generation_apart(one: Person, other: Person, levels: Levels) -> bool:
+    """Birth years a generation apart, and not by one wrong digit of a date that else is the same."""
+    if levels[_BORN] is None or levels[_BORN] == _ONE_SLIP_IN_BIRTH:
+        return False
+    return abs(int(one.born[:4]) - int(other.born[:4])) >= GENERATION
+
+
+def keep_apart(best: Iterable[tuple[str, float]]) -> list[bool]:
+    """Of one incident's people, who keeps the record that is theirs: two of them are never one.
+
+    `best`: for each person the record and its bits. Of several who come to one record the best keeps it,
+    and nobody where the best two are within a bit of one another.
+    """
+    claims = list(best)
+    by_record: dict[str, list[float]] = {}
+    for record, bits in claims:
+        by_record.setdefault(record, []).append(bits)
+    kept = []
+    for record, bits in claims:
+        rivals = sorted(by_record[record], reverse=True)
+        kept.append(bits == rivals[0] and (len(rivals) == 1 or rivals[0] - rivals[1] > 1.0))
+    return kept

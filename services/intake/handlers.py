@@ -6,18 +6,17 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, ClassVar, cast
-from urllib.parse import quote
 
 import orjson
 
-from services.intake import domain, forms, liveness, store
+from services.intake import domain, forms, liveness, replies, store
 from services.intake.progress import DecidedForPolice
-from services.intake.submissions import Door, Submission, read_sent
+from services.intake.replies import Earlier
+from services.intake.submissions import Submission
 from shared import cursors, ledger
 from shared.contracts.base import write_exact_moment, write_moment
 from shared.contracts.events import CaseAnswered, IncidentAccepted
 from shared.contracts.incident import Gap
-from shared.contracts.reading import read_incident
 from shared.contracts.topics import INCIDENTS
 from shared.db import Row, Transaction
 from shared.errors import Refused
@@ -66,15 +65,6 @@ class _Judged:
     emission: Emission | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class _Earlier:
-    """A revision that is there already: what was sent, through which door, and the answer it got."""
-
-    raw: bytes
-    door: Door
-    answer: bytes
-
-
 async def accept(tx: EmittingTransaction, group: Sequence[Submission], moments: Moments) -> list[Answer]:
     """Judge, store and answer a group of submissions; emit each case's newest revision if it is new.
 
@@ -102,22 +92,22 @@ async def accept(tx: EmittingTransaction, group: Sequence[Submission], moments: 
             )
             first = firsts.setdefault(submission.case, moment)
             last = earlier.get((submission.case, before.newest)) if before and verdict.newest else None
-            changed = _changed(last, submission) if last else None
+            changed = replies.changes(last, submission) if last else None
             not_carried: list[Gap] = []
             if submission.form is not None and (submission.key, submission.door) in told_once:
                 told_once.discard((submission.key, submission.door))
                 not_carried = forms.not_carried(cast(forms.FormName, submission.door))
-            answer = Answered(_answer(submission, verdict, last, changed, not_carried), verdict.word)
+            answer = Answered(replies.accepted(submission, verdict, last, changed, not_carried), verdict.word)
             judged[place] = _Judged(submission, verdict, moment, first, live[submission.case], answer, changed)
-            earlier[place] = _Earlier(submission.raw, submission.door, answer.body)
+            earlier[place] = Earlier(submission.raw, submission.door, answer.body)
             answers.append(answer)
         elif verdict.word == "used_up":
             answers.append(Refused(409, "No number left", "The case has the highest revision there is."))
         elif verdict.word == "conflict":
-            answers.append(_conflict(verdict.revision, _differences(earlier[place], submission)))
+            answers.append(replies.conflict(verdict.revision, replies.differences(earlier[place], submission)))
         else:
             first_answer = earlier[place].answer if place in earlier else bytes(stored[place]["answer"])
-            answers.append(_repeated(first_answer))
+            answers.append(Answered(replies.repeated(first_answer), "repeated"))
     await store.not_told(tx, told_once)
     await _save(tx, judged, rows)
     return answers
@@ -125,7 +115,7 @@ async def accept(tx: EmittingTransaction, group: Sequence[Submission], moments: 
 
 async def _earlier(
     tx: EmittingTransaction, group: Sequence[Submission], known: Mapping[str, domain.Known | None]
-) -> dict[tuple[str, int], _Earlier]:
+) -> dict[tuple[str, int], Earlier]:
     """The stored revisions that some submission of `group` has to be compared with, content by content:
     their bytes differ, which may mean nothing (another order of fields, another envelope)."""
     places = set()
@@ -136,11 +126,11 @@ async def _earlier(
             if before.contents[revision] != one.judged_on.content:
                 places |= {(one.case, revision), (one.case, before.newest)}
     rows = await store.sent_of(tx, sorted(places))
-    return {place: _Earlier(bytes(r["raw"]), r["door"], bytes(r["answer"])) for place, r in rows.items()}
+    return {place: Earlier(bytes(r["raw"]), r["door"], bytes(r["answer"])) for place, r in rows.items()}
 
 
 def _beside(
-    submission: Submission, before: domain.Known | None, earlier: Mapping[tuple[str, int], _Earlier]
+    submission: Submission, before: domain.Known | None, earlier: Mapping[tuple[str, int], Earlier]
 ) -> domain.Submission:
     """What the judgement rests on. Where the bytes differ and the content does not, it counts as the same."""
     judged_on = submission.judged_on
@@ -148,27 +138,13 @@ def _beside(
         return judged_on
     revision = domain.rival(judged_on, before)
     rival = earlier.get((submission.case, revision))
-    if rival is None or before.contents[revision] == judged_on.content or _differences(rival, submission):
+    if (
+        rival is None
+        or before.contents[revision] == judged_on.content
+        or replies.differences(rival, submission)
+    ):
         return judged_on
     return replace(judged_on, content=before.contents[revision])
-
-
-def _differences(earlier: _Earlier, submission: Submission) -> list[str]:
-    """Where two submissions differ, in the sender's own fields; everywhere where they came as other forms."""
-    if _form_of(earlier.door) != _form_of(submission.door):
-        return ["/"]
-    before, after = read_sent(earlier.raw, earlier.door), read_sent(submission.raw, submission.door)
-    return domain.differences(before.content, after.content)
-
-
-def _form_of(door: Door) -> str:
-    return door if door in ("north", "south") else "own"
-
-
-def _changed(last: _Earlier, submission: Submission) -> list[str]:
-    """What an amendment changed, with places in the contract's shape."""
-    before, after = read_sent(last.raw, last.door), read_sent(submission.raw, submission.door)
-    return domain.differences(before.incident, after.incident)
 
 
 def _wanted(group: Sequence[Submission], rows: dict[str, store.NewestOf]) -> list[tuple[str, int]]:
@@ -240,7 +216,7 @@ class _AcceptedEvent:
                 "revision": self.revision,
                 "accepted_at": write_exact_moment(self.accepted_at),
                 "revision_accepted_at": write_moment(self.revision_accepted_at),
-                "gaps": [_told(gap) for gap in self.gaps],
+                "gaps": [replies.gap_told(gap) for gap in self.gaps],
             }
         )
 
@@ -280,71 +256,6 @@ def _revision(one: _Judged) -> store.Revision:
         accepted_at=one.accepted_at,
         emitted_seq=one.emission.seq if one.emission else None,
         changed=None if one.changed is None else orjson.dumps(one.changed),
-    )
-
-
-def address_of(case: str) -> str:
-    """The path under which the police find a case."""
-    return f"/v1/incidents/{quote(case, safe='/')}"
-
-
-def _answer(
-    submission: Submission,
-    verdict: domain.Verdict,
-    last: _Earlier | None,
-    changed: list[str] | None,
-    not_carried: list[Gap],
-) -> bytes:
-    """The body of a 202: `shared.contracts.accepted.Accepted`, written out since it is written so often."""
-    faults, gaps = submission.faults_told, submission.gaps_told
-    told: dict[str, Any] = {
-        "case": submission.case,
-        "revision": verdict.revision,
-        "status": verdict.word,
-        "faults": [fault.as_json() for fault in faults],
-        "gaps": [_told(gap) for gap in gaps],
-        "links": {"self": address_of(submission.case)},
-    }
-    if last is not None:
-        told["changed"] = changed
-        told["healed"] = _healed(last, submission)
-    if not_carried:
-        told["not_carried"] = [_told(gap) for gap in not_carried]
-    if submission.trace is not None:
-        told["trace"] = submission.trace
-    return orjson.dumps(told)
-
-
-def _told(gap: Gap) -> dict[str, str]:
-    return {"at": gap.at, "because": gap.because}
-
-
-def _healed(last: _Earlier, submission: Submission) -> list[str]:
-    """The faults and gaps of the revision before this one that are no more: in the sender's own fields, or
-    in the contract's where the two came in different ones."""
-    if _form_of(last.door) == _form_of(submission.door):
-        told = orjson.loads(last.answer)
-        before = [one["at"] for one in (*told["faults"], *told["gaps"])]
-        still = {fault.at for fault in submission.faults_told} | {gap.at for gap in submission.gaps_told}
-    else:
-        reading = read_incident(read_sent(last.raw, last.door).incident, now=submission.arrived)
-        before = [*(fault.at for fault in reading.faults), *(gap.at for gap in reading.gaps)]
-        still = {fault.at for fault in submission.faults} | {gap.at for gap in submission.gaps}
-    return [at for at in dict.fromkeys(before) if at not in still]
-
-
-def _repeated(first: bytes) -> Answered:
-    return Answered(orjson.dumps({**orjson.loads(first), "status": "repeated"}), "repeated")
-
-
-def _conflict(revision: int, pointers: list[str]) -> Refused:
-    return Refused(
-        409,
-        "Same revision, other content",
-        f"Revision {revision} is stored with other content. Send a changed incident with a higher revision,"
-        " or without one: then Waymark numbers it.",
-        revision=revision,
-        differs=pointers,
     )
 
 
@@ -450,7 +361,7 @@ async def find_case(tx: Transaction, case: str) -> dict[str, Any] | None:
         "stages": _stages(newest, decided),
         "services": answered["services"] if answered else [],
         "answers": answered["answers"] if answered else [],
-        "links": {"self": address_of(case)},
+        "links": {"self": replies.address_of(case)},
         "trace": answer.get("trace"),
     }
 

@@ -43,7 +43,7 @@ COMMANDS: Final = {
         "waymark.conformance.command", "Judge a supplier's messages without sending them.", "check_sender"
     ),
     "records": Place(
-        "services.enrichment.commands", "Send what social care knows of people and families.", shared=True
+        "services.enrichment.importing.command", "Send what social care knows of people and families."
     ),
     "receive": Place(
         "services.delivery.commands", "A sandbox recipient that verifies and shows what comes.", shared=True

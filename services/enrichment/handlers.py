@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
-from services.enrichment import domain, records_store, store
+from services.enrichment import domain, records_imports, records_store, store
 from services.enrichment.progress import AnsweredForHistory, DecidedForHistory
 from services.enrichment.records import Import, relate_only_known
+from services.enrichment.records_imports import Leave
+from services.enrichment.records_store import Counts
 from services.enrichment.register import Cause, Register, cause_from, cause_of, family_number, newest_of
 from services.enrichment.settings import Settings
 from services.enrichment.store import LookupFailed
 from shared import audit, ledger
-from shared.contracts.base import write_exact_moment, write_moment
+from shared.contracts.base import write_exact_moment
 from shared.contracts.events import IncidentAccepted
 from shared.db import Transaction
 from shared.errors import Refused
@@ -27,6 +29,7 @@ class Handlers:
 
     def __init__(self, settings: Settings) -> None:
         self._budget_ms = settings.lookup_budget_ms
+        self._lost_at_most = settings.records_lost_at_most
         self._register = Register(settings)
 
     async def join_incidents(self, tx: EmittingTransaction, events: Sequence[Event[IncidentAccepted]]) -> None:
@@ -108,19 +111,17 @@ class Handlers:
         await self._register.reconsider(tx, picture, {}, cause, unsettled=[family])
 
     async def import_records(
-        self, tx: EmittingTransaction, found: Import, *, caller: Caller, trace: str, empty: bool
+        self, tx: EmittingTransaction, found: Import, *, caller: Caller, trace: str, leave: Leave
     ) -> dict[str, Any]:
         """Store what a council's children's services know, and begin to join it to families.
 
-        Returns counts and the entries left out. What is many goes on by timer after the answer. Raises
-        Refused (422, 409) where a whole import would forget everybody, or is older than what is known.
+        Returns counts, the entries left out and the fields that could not be read. What is many goes on by
+        timer after the answer. Raises Refused (422, 409) where it would forget everybody or very many
+        unasked, is older than what is known, or another whole import has begun since.
         """
         await store.lock_register(tx)
-        if found.whole:
-            await self._must_not_undo(tx, found, empty=empty)
-        known = set() if found.whole else await records_store.known_ids(tx, found.source, found.named())
-        relate_only_known(found, known.difference(found.removed))
-        counts = await records_store.save(tx, found)
+        number, finished = await records_imports.go_on(tx, found) if found.whole else (None, False)
+        counts = Counts(0, 0, 0, 0) if finished else await self._take(tx, found, number, leave)
         told = asdict(counts)
         await audit.record(
             tx,
@@ -132,20 +133,32 @@ class Handlers:
             bad=len(found.bad),
         )
         await self._register.join_records(tx, Cause(ledger.now(), trace=trace))
-        return {"source": found.source, **told, "bad": [one.as_data() for one in found.bad]}
+        return {
+            "source": found.source,
+            **told,
+            "bad": [one.as_data() for one in found.bad],
+            "faults": [one.as_data() for one in found.faults],
+        }
 
-    async def _must_not_undo(self, tx: EmittingTransaction, found: Import, *, empty: bool) -> None:
-        if not found.people and not empty:
-            raise Refused(
-                422,
-                "Nobody in it",
-                "A whole import without people forgets everybody of this source: to mean it, say ?empty=yes.",
-            )
-        newest = await records_store.newest_as_of(tx, found.source)
-        if newest is not None and newest > found.as_of:
-            raise Refused(
-                409, "Older than what is known", f"This source was imported as of {write_moment(newest)}."
-            )
+    async def _take(self, tx: EmittingTransaction, found: Import, number: int | None, leave: Leave) -> Counts:
+        slices = found.part is not None
+        # In one call the import itself has all that may be named; in many, those that came before it too.
+        ids = found.named() if slices or number is None else found.kept
+        if number is None and found.removed:
+            before = await records_imports.count_people(tx, found.source)
+            leaving = await records_store.known_ids(tx, found.source, found.removed)
+            records_imports.must_not_lose(len(leaving), before, leave, self._lost_at_most)
+        known = await records_store.known_ids(tx, found.source, ids, number=number if slices else None)
+        told = await records_store.relationships_back(tx, found)
+        relate_only_known(found, known.difference(found.removed), told)
+        counts = await records_store.save(tx, found, number)
+        if number is None:
+            return counts
+        await records_imports.note_slice(tx, found, number)
+        if not found.finishes:
+            return counts
+        gone = await records_imports.finish(tx, found, number, leave, self._lost_at_most)
+        return replace(counts, removed=counts.removed + gone)
 
     async def join_records(self, tx: EmittingTransaction, _: str, payload: dict[str, Any]) -> None:
         """Timer: go on joining imported records to families, until none is left."""

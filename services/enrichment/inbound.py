@@ -10,6 +10,7 @@ from fastapi import APIRouter, Query, Request
 
 from services.enrichment.handlers import Handlers
 from services.enrichment.records import read_records
+from services.enrichment.records_imports import Leave
 from services.enrichment.register import COMPLETE, JOIN_RECORDS, REJOIN
 from services.enrichment.settings import Settings
 from shared.contracts.records import Records
@@ -57,6 +58,9 @@ def routes(runtime: Runtime, handlers: Handlers, settings: Settings) -> APIRoute
     async def import_records(
         request: Request,
         empty: Annotated[str | None, Query(description="`yes`: a whole import may forget everybody")] = None,
+        fewer: Annotated[
+            str | None, Query(description="`yes`: it may forget more than a share, or have unreadable entries")
+        ] = None,
     ) -> JsonResponse:
         caller = must_be(await runtime.keys.caller(request.headers.get("authorization")), "council", "ops")
         body = await read_body(request, limit=settings.records_bytes)
@@ -68,7 +72,7 @@ def routes(runtime: Runtime, handlers: Handlers, settings: Settings) -> APIRoute
             )
         async with runtime.outbox.transaction() as tx:
             answer = await handlers.import_records(
-                tx, found, caller=caller, trace=trace_of(request), empty=empty == "yes"
+                tx, found, caller=caller, trace=trace_of(request), leave=Leave(empty == "yes", fewer == "yes")
             )
         return JsonResponse(answer)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -10,12 +10,12 @@ from typing import Any, Final
 import orjson
 
 from services.enrichment import domain
-from services.enrichment.records import Import
+from services.enrichment.records import Import, is_id
 from shared.db import Transaction
 
 _SLICE: Final = 2000
 _AS_STORED: Final[dict[str, Any]] = {
-    "by_alias": True, "exclude_none": True, "exclude": {"child", "as_of", "link"},
+    "by_alias": True, "exclude_none": True, "exclude": {"child", "as_of", "source_as_of", "stale", "link"},
 }  # fmt: skip
 
 
@@ -29,56 +29,123 @@ class Counts:
     removed: int
 
 
-async def newest_as_of(tx: Transaction, source: str) -> datetime | None:
-    """The moment of the newest import of a source; None for a source that never sent any."""
-    moment: datetime | None = await tx.value(
-        "SELECT max(as_of) FROM records WHERE source = :source AND NOT removed", source=source
-    )
-    return moment
-
-
-async def known_ids(tx: Transaction, source: str, ids: Collection[str]) -> set[str]:
-    """Which of the ids the source's records have."""
+async def known_ids(
+    tx: Transaction, source: str, ids: Collection[str], *, number: int | None = None
+) -> set[str]:
+    """Which of the ids the source's records have; with the `number` of an import, those that it named."""
     rows = await tx.rows(
-        "SELECT id FROM records WHERE source = :source AND id = ANY(CAST(:ids AS text[])) AND NOT removed",
+        """
+        SELECT id FROM records WHERE source = :source AND id = ANY(CAST(:ids AS text[])) AND NOT removed
+            AND (CAST(:number AS bigint) IS NULL OR import = :number)
+        """,
         source=source,
         ids=sorted(ids),
+        number=number,
     )
     return {row["id"] for row in rows}
 
 
-async def save(tx: Transaction, found: Import) -> Counts:
-    """Write an import. What it changed is marked stale, for `join_records` to join to families."""
+async def relationships_back(tx: Transaction, found: Import) -> list[tuple[str, str, str | None]]:
+    """From, to and kind of what the source told before of the same pairs the other way round."""
+    pairs = sorted(
+        {(one.to, one.from_) for _, one in found.relationships if is_id(one.to) and is_id(one.from_)}
+    )
+    if not pairs:
+        return []
+    rows = await tx.rows(
+        """
+        SELECT s.from_id, s.to_id, s.kind FROM relationships s
+        JOIN unnest(CAST(:froms AS text[]), CAST(:tos AS text[])) AS t(from_id, to_id) USING (from_id, to_id)
+        WHERE s.source = :source
+        """,
+        source=found.source,
+        froms=[one for one, _ in pairs],
+        tos=[other for _, other in pairs],
+    )
+    # What this import says anew of the pair counts, and not what was said of it before.
+    anew = {(one.from_, one.to) for _, one in found.relationships}
+    told = [(row["from_id"], row["to_id"], row["kind"]) for row in rows]
+    return [one for one in told if one[:2] not in anew]
+
+
+async def save(tx: Transaction, found: Import, number: int | None) -> Counts:
+    """Write an import, or a slice of the whole import `number`. What it changed is marked stale, for
+    `join_records` to join to families."""
     removed = await _remove(tx, found)
-    people = await _save_people(tx, found)
-    related = await _save_relationships(tx, found)
-    involved = await _save_involvement(tx, found)
+    people = await _save_people(tx, found, number)
+    related = await _save_relationships(tx, found, number)
+    involved = await _save_involvement(tx, found, number)
+    if number is None:
+        await reach(tx, found.source, found.as_of)
+    else:
+        await _keep(tx, found, number)
     return Counts(people, related, involved, removed)
 
 
-async def _save_people(tx: Transaction, found: Import) -> int:
+async def reach(tx: Transaction, source: str, as_of: datetime) -> None:
+    """The source has told all it knows up to `as_of`."""
+    await tx.execute(
+        """
+        INSERT INTO sources AS s (source, as_of) VALUES (:source, :as_of)
+        ON CONFLICT (source) DO UPDATE SET as_of = GREATEST(s.as_of, excluded.as_of)
+        """,
+        source=source,
+        as_of=as_of,
+    )
+
+
+async def _save_people(tx: Transaction, found: Import, number: int | None) -> int:
     taken = 0
+    before = await _stored(tx, found.source, sorted(found.unsaid))
     for slice_ in _slices(sorted(found.people)):
-        people = [domain.mention_recorded(found.people[number]) for number in slice_]
+        people = [_mention(found, one, before) for one in slice_]
         taken += await tx.execute(
             """
-            INSERT INTO records AS r (source, id, person, keys, as_of)
-            SELECT :source, t.id, t.person,
-                   ARRAY(SELECT jsonb_array_elements_text(t.keys)), :as_of
+            INSERT INTO records AS r (source, id, person, keys, as_of, import, added_by)
+            SELECT :source, t.id, t.person, ARRAY(SELECT jsonb_array_elements_text(t.keys)), :as_of,
+                CAST(:number AS bigint), CAST(:number AS bigint)
             FROM unnest(CAST(:ids AS text[]), CAST(:people AS bytea[]), CAST(:keys AS jsonb[]))
                 AS t(id, person, keys)
             ON CONFLICT (source, id) DO UPDATE SET person = excluded.person, keys = excluded.keys,
-                as_of = excluded.as_of, removed = false,
+                as_of = excluded.as_of, removed = false, import = COALESCE(excluded.import, r.import),
+                added_by = CASE WHEN r.removed THEN excluded.added_by ELSE r.added_by END,
                 stale = r.stale OR r.removed OR r.person <> excluded.person
             WHERE r.as_of <= excluded.as_of
             """,
             source=found.source,
             as_of=found.as_of,
+            number=number,
             ids=slice_,
             people=[orjson.dumps(person.as_data()) for person in people],
             keys=[orjson.dumps(person.keys).decode() for person in people],
         )
     return taken
+
+
+async def _stored(tx: Transaction, source: str, ids: Collection[str]) -> dict[str, domain.Mention]:
+    if not ids:
+        return {}
+    rows = await tx.rows(
+        "SELECT id, person FROM records"
+        " WHERE source = :source AND id = ANY(CAST(:ids AS text[])) AND NOT removed",
+        source=source,
+        ids=list(ids),
+    )
+    return {row["id"]: domain.mention_from(orjson.loads(row["person"])) for row in rows}
+
+
+def _mention(found: Import, id: str, before: Mapping[str, domain.Mention]) -> domain.Mention:
+    """A person as told, with what was known before in place of what could not be read."""
+    person, unsaid = found.people[id], found.unsaid.get(id, frozenset())
+    known = before.get(id)
+    if known is None or not unsaid:
+        return domain.mention_recorded(person)
+    as_known: dict[str, Any] = {
+        name: getattr(known, name) for name in ("born", "area", "school") if name in unsaid
+    }
+    if "role" in unsaid:
+        as_known["role"] = "child" if known.child else None
+    return domain.mention_recorded(person.model_copy(update=as_known))
 
 
 def _slices(ids: list[str]) -> Iterator[list[str]]:
@@ -87,109 +154,150 @@ def _slices(ids: list[str]) -> Iterator[list[str]]:
         yield ids[start : start + _SLICE]
 
 
-async def _save_relationships(tx: Transaction, found: Import) -> int:
-    """The last word on two people counts. In a whole import what is not there any more is forgotten."""
+async def _save_relationships(tx: Transaction, found: Import, number: int | None) -> int:
+    """The last word on two people counts."""
     told = {(one.from_, one.to): one.kind for _, one in found.relationships}
     pairs = sorted(told)
-    arrays = {"froms": [one for one, _ in pairs], "tos": [other for _, other in pairs]}
-    if found.whole:
-        await tx.execute(
-            """
-            WITH gone AS (
-                DELETE FROM relationships WHERE source = :source AND (from_id, to_id) NOT IN (
-                    SELECT * FROM unnest(CAST(:froms AS text[]), CAST(:tos AS text[]))
-                )
-                RETURNING from_id, to_id
-            )
-            UPDATE records AS r SET stale = true WHERE r.source = :source AND NOT r.stale
-                AND r.id IN (SELECT from_id FROM gone UNION SELECT to_id FROM gone)
-            """,
-            source=found.source,
-            **arrays,
-        )
     if pairs:
         await tx.execute(
             """
-            WITH written AS (
-                INSERT INTO relationships AS s (source, from_id, to_id, kind)
-                SELECT :source, t.from_id, t.to_id, t.kind
-                FROM unnest(CAST(:froms AS text[]), CAST(:tos AS text[]), CAST(:kinds AS text[]))
+            WITH told AS (
+                SELECT * FROM unnest(CAST(:froms AS text[]), CAST(:tos AS text[]), CAST(:kinds AS text[]))
                     AS t(from_id, to_id, kind)
-                ON CONFLICT (source, from_id, to_id) DO UPDATE SET kind = excluded.kind
-                WHERE s.kind IS DISTINCT FROM excluded.kind
-                RETURNING from_id, to_id
+            ), changed AS (
+                SELECT t.from_id, t.to_id FROM told t LEFT JOIN relationships s
+                    ON s.source = :source AND s.from_id = t.from_id AND s.to_id = t.to_id
+                WHERE s.source IS NULL OR (s.kind IS DISTINCT FROM t.kind AND s.as_of <= :as_of)
+            ), written AS (
+                INSERT INTO relationships AS s (source, from_id, to_id, kind, as_of, import)
+                SELECT :source, t.from_id, t.to_id, t.kind, :as_of, CAST(:number AS bigint) FROM told t
+                ON CONFLICT (source, from_id, to_id) DO UPDATE SET kind = excluded.kind,
+                    as_of = excluded.as_of, import = COALESCE(excluded.import, s.import)
+                WHERE s.as_of <= excluded.as_of
             )
             UPDATE records AS r SET stale = true WHERE r.source = :source AND NOT r.stale
-                AND r.id IN (SELECT from_id FROM written UNION SELECT to_id FROM written)
+                AND r.id IN (SELECT from_id FROM changed UNION SELECT to_id FROM changed)
             """,
             source=found.source,
+            as_of=found.as_of,
+            number=number,
+            froms=[one for one, _ in pairs],
+            tos=[other for _, other in pairs],
             kinds=[told[pair] for pair in pairs],
-            **arrays,
         )
     return len(pairs)
 
 
-async def _save_involvement(tx: Transaction, found: Import) -> int:
-    """The last word on a child counts. In a whole import a child of whom none is told has none any more."""
+async def _save_involvement(tx: Transaction, found: Import, number: int | None) -> int:
+    """The last word on a child counts."""
     told = {one.child: one for _, one in found.involvement if one.child is not None}
-    if found.whole:
-        await tx.execute(
-            """
-            UPDATE records SET involvement = NULL, involvement_as_of = NULL, stale = true
-            WHERE source = :source AND involvement IS NOT NULL
-                AND id NOT IN (SELECT unnest(CAST(:ids AS text[])))
-            """,
-            source=found.source,
-            ids=sorted(told),
-        )
     taken = 0
     for slice_ in _slices(sorted(told)):
         taken += await tx.execute(
             """
             UPDATE records AS r SET stale = r.stale OR r.involvement IS DISTINCT FROM t.involvement,
-                involvement = t.involvement, involvement_as_of = :as_of
+                involvement = t.involvement, involvement_as_of = :as_of,
+                involvement_import = COALESCE(CAST(:number AS bigint), r.involvement_import)
             FROM unnest(CAST(:ids AS text[]), CAST(:involvement AS bytea[])) AS t(id, involvement)
             WHERE r.source = :source AND r.id = t.id
                 AND (r.involvement_as_of IS NULL OR r.involvement_as_of <= :as_of)
             """,
             source=found.source,
             as_of=found.as_of,
+            number=number,
             ids=slice_,
-            involvement=[told[number].model_dump_json(**_AS_STORED).encode() for number in slice_],
+            involvement=[told[child].model_dump_json(**_AS_STORED).encode() for child in slice_],
         )
     return taken
 
 
-async def _remove(tx: Transaction, found: Import) -> int:
-    """Mark as gone whom the source no longer has: those it names, or in a whole import all it leaves out.
+async def _keep(tx: Transaction, found: Import, number: int) -> None:
+    """Whom an entry was about that could not be read stays as known before."""
+    for ids, column in ((found.kept, "import"), (found.kept_children, "involvement_import")):
+        if ids:
+            await tx.execute(
+                f"UPDATE records SET {column} = :number"  # noqa: S608 (one of two names, both here)
+                " WHERE source = :source AND id = ANY(CAST(:ids AS text[])) AND NOT removed",
+                source=found.source,
+                number=number,
+                ids=sorted(ids),
+            )
+    if found.kept_pairs:
+        pairs = sorted(found.kept_pairs)
+        await tx.execute(
+            """
+            UPDATE relationships AS s SET import = :number
+            FROM unnest(CAST(:froms AS text[]), CAST(:tos AS text[])) AS t(from_id, to_id)
+            WHERE s.source = :source AND s.from_id = t.from_id AND s.to_id = t.to_id
+            """,
+            source=found.source,
+            number=number,
+            froms=[one for one, _ in pairs],
+            tos=[other for _, other in pairs],
+        )
 
-    Who was related to them is stale too: they may have been what held a family together.
-    """
+
+_FORGET: Final = """
+    WITH gone AS (
+        UPDATE records SET removed = true, stale = true
+        WHERE source = :source AND NOT removed AND as_of <= :as_of AND {whom}
+        RETURNING id
+    ), parted AS (
+        DELETE FROM relationships AS s USING gone
+        WHERE s.source = :source AND gone.id IN (s.from_id, s.to_id)
+        RETURNING s.from_id, s.to_id
+    ), left_behind AS (
+        UPDATE records AS r SET stale = true
+        WHERE r.source = :source AND r.id IN (SELECT from_id FROM parted UNION SELECT to_id FROM parted)
+            AND r.id NOT IN (SELECT id FROM gone)
+    )
+    SELECT id FROM gone
+"""
+"""Mark as gone whom the source no longer has. Who was related to them is stale too: they may have been what
+held a family together."""
+
+_THOSE_NAMED: Final = _FORGET.format(whom="id = ANY(CAST(:removed AS text[]))")
+_THOSE_LEFT_OUT: Final = _FORGET.format(whom="import IS DISTINCT FROM :number")
+
+
+async def _remove(tx: Transaction, found: Import) -> int:
+    if not found.removed or found.whole:
+        return 0  # a whole import tells who is gone by leaving them out
     return await tx.execute(
+        _THOSE_NAMED, source=found.source, as_of=found.as_of, removed=sorted(set(found.removed))
+    )
+
+
+async def forget_the_rest(tx: Transaction, found: Import, number: int) -> int:
+    """Forget what the source told before the whole import `number` and not in it. Returns how many people."""
+    source, as_of = found.source, found.as_of
+    gone = await tx.execute(_THOSE_LEFT_OUT, source=source, as_of=as_of, number=number)
+    await tx.execute(
         """
         WITH gone AS (
-            UPDATE records SET removed = true, stale = true
-            WHERE source = :source AND NOT removed AND as_of <= :as_of AND CASE WHEN :whole
-                THEN id NOT IN (SELECT unnest(CAST(:kept AS text[])))
-                ELSE id IN (SELECT unnest(CAST(:removed AS text[]))) END
-            RETURNING id
-        ), parted AS (
-            DELETE FROM relationships AS s USING gone
-            WHERE s.source = :source AND gone.id IN (s.from_id, s.to_id)
-            RETURNING s.from_id, s.to_id
-        ), left_behind AS (
-            UPDATE records AS r SET stale = true
-            WHERE r.source = :source AND r.id IN (SELECT from_id FROM parted UNION SELECT to_id FROM parted)
-                AND r.id NOT IN (SELECT id FROM gone)
+            DELETE FROM relationships
+            WHERE source = :source AND as_of <= :as_of AND import IS DISTINCT FROM :number
+            RETURNING from_id, to_id
         )
-        SELECT id FROM gone
+        UPDATE records AS r SET stale = true WHERE r.source = :source AND NOT r.stale
+            AND r.id IN (SELECT from_id FROM gone UNION SELECT to_id FROM gone)
         """,
-        source=found.source,
-        as_of=found.as_of,
-        whole=found.whole,
-        kept=sorted(found.people),
-        removed=sorted(found.removed),
+        source=source,
+        as_of=as_of,
+        number=number,
     )
+    await tx.execute(
+        """
+        UPDATE records
+        SET involvement = NULL, involvement_as_of = NULL, involvement_import = NULL, stale = true
+        WHERE source = :source AND involvement IS NOT NULL AND involvement_as_of <= :as_of
+            AND involvement_import IS DISTINCT FROM :number
+        """,
+        source=source,
+        as_of=as_of,
+        number=number,
+    )
+    return gone
 
 
 @dataclass(frozen=True, slots=True)

@@ -104,6 +104,7 @@ class Register:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
+        self._stale_after = timedelta(days=settings.records_stale_after_days)
         self._numbers: deque[int] = deque()
 
     async def join(self, tx: EmittingTransaction, picture: Picture, arrivals: Mapping[str, Arrival]) -> None:
@@ -283,7 +284,7 @@ class Register:
                 (causes[number] for number in (family.number, *sorted(family.before)) if number in causes),
                 otherwise,
             )
-            history = settled.histories[case].model_copy(update={"as_of": cause.at})
+            history = domain.told_at(settled.histories[case], cause.at, self._stale_after)
             standing.digest, standing.pending = domain.digest_of(history), False
             lane: v.Lane = "bulk" if len(again) > self._settings.bulk_above else cause.lane
             self._emit_again(tx, _ACCEPTED.validate_json(events[case]).body, history, family, cause, lane)
@@ -320,7 +321,7 @@ class Register:
                 as_of=body.revision_accepted_at,
                 why=why,
                 family=family_name(family),
-                history=history.model_copy(update={"as_of": body.revision_accepted_at}),
+                history=domain.told_at(history, body.revision_accepted_at, self._stale_after),
                 gaps=body.gaps,
             ),
             started=event.started,

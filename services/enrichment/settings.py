@@ -29,3 +29,9 @@ class Settings(ServiceSettings):
         500, ge=1, le=10_000, description="imported people joined to families in one transaction"
     )
     records_bytes: int = Field(32 * 1024 * 1024, ge=1024, description="the largest import taken in one request")
+    records_stale_after_days: float = Field(
+        7, gt=0, le=3650, description="a council not heard of for longer has its records marked as stale"
+    )
+    records_lost_at_most: float = Field(
+        0.2, ge=0, le=1, description="the share of a source's people that an import may forget unasked"
+    )

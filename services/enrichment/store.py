@@ -132,7 +132,9 @@ async def load(
                 UNION SELECT source, id FROM records WHERE keys && CAST(:keys AS text[])
                 UNION SELECT * FROM unnest(CAST(:sources AS text[]), CAST(:ids AS text[]))
             )
-            SELECT r.source, r.id, r.person, r.involvement, r.involvement_as_of, r.family, (
+            SELECT r.source, r.id, r.person, r.involvement, r.involvement_as_of,
+                GREATEST(o.as_of, r.involvement_as_of) AS source_as_of,
+                r.family, (
                 SELECT jsonb_agg(jsonb_build_array(t.other, t.kind) ORDER BY t.other, t.kind) FROM (
                     SELECT to_id AS other, kind FROM relationships s
                     WHERE s.source = r.source AND s.from_id = r.id
@@ -140,7 +142,7 @@ async def load(
                     WHERE s.source = r.source AND s.to_id = r.id
                 ) AS t
             ) AS related
-            FROM chosen JOIN records r USING (source, id) WHERE NOT r.removed
+            FROM chosen JOIN records r USING (source, id) LEFT JOIN sources o USING (source) WHERE NOT r.removed
             """,
             families=list(families),
             keys=sorted(keys),
@@ -172,7 +174,13 @@ def _record(row: Row) -> domain.Record:
         related=tuple(domain.Related(other, kind) for other, kind in row["related"] or ()),
         involvement=None
         if involvement is None
-        else Involvement.model_validate({**orjson.loads(involvement), "as_of": row["involvement_as_of"]}),
+        else Involvement.model_validate(
+            {
+                **orjson.loads(involvement),
+                "as_of": row["involvement_as_of"],
+                "source_as_of": row["source_as_of"],
+            }
+        ),
         family=row["family"],
     )
 

@@ -62,6 +62,11 @@ class Involvement(Contract):
     plans: Annotated[list[str] | None, about("child", "personal")] = None
     re_referrals: Annotated[int | None, about("child", "personal")] = None
     as_of: Annotated[Moment | None, OPERATIONAL] = None
+    """When this was so: of a council's record the moment of the import that last told it."""
+    source_as_of: Annotated[Moment | None, OPERATIONAL] = None
+    """Of a council's record: how far the council has told all it knows, of this child or any other."""
+    stale: Annotated[bool | None, OPERATIONAL] = None
+    """Of a council's record: whether the council had not been heard of for too long when this was told."""
     link: Annotated[v.Link, OPERATIONAL] = "certain"
 
 

@@ -41,7 +41,10 @@ _DECODERS: dict[Topic, TypeAdapter[Any]] = {
     OUTCOMES: ANSWERED_FOR_HISTORY,
 }
 _SENDERS = {INCIDENTS: "intake", DECIDED: "triage", OUTCOMES: "delivery"}
-_TABLES = "incidents, keys, decisions, answers, records, relationships, outbox, seqs, marks, timers"
+_TABLES = (
+    "incidents, keys, decisions, answers, records, relationships, imports, import_slices, sources,"
+    " outbox, seqs, marks, timers"
+)
 
 
 def event(topic: Topic, case: str, body: Contract, *, seq: int = 1, lane: Lane = "live") -> Event[Any]:
@@ -129,7 +132,9 @@ async def empty(worker: Worker) -> None:
 
 def without_moments(history: History) -> dict[str, Any]:
     """A history as data, without the moments at which it was told."""
-    return history.model_dump(mode="json", exclude={"as_of": True, "involvement": {"__all__": {"as_of"}}})
+    return history.model_dump(
+        mode="json", exclude={"as_of": True, "involvement": {"__all__": {"as_of", "source_as_of", "stale"}}}
+    )
 
 
 async def histories(worker: Worker) -> dict[str, Any]:

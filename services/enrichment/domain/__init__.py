@@ -14,7 +14,7 @@ from services.enrichment.domain.accounts import (
     taken_of,
 )
 from services.enrichment.domain.families import Family, gather_families, number_families, touched_cases
-from services.enrichment.domain.history import digest_of, history_of, join_in_order, unavailable
+from services.enrichment.domain.history import digest_of, history_of, join_in_order, told_at, unavailable
 from services.enrichment.domain.people import Mention, mention_from, mention_recorded
 
 __all__ = [
@@ -38,6 +38,7 @@ __all__ = [
     "mention_recorded",
     "number_families",
     "taken_of",
+    "told_at",
     "touched_cases",
     "unavailable",
 ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Sequence
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any, Final
 
 from services.enrichment.domain.accounts import Case, Record, Taken
@@ -17,7 +17,9 @@ LONGEST: Final = 200
 """Earlier incidents told one by one; where there were more, the newest, and the history says incomplete."""
 
 _ADULT_AT: Final = 18
-_NOT_COUNTED: Final[dict[str, Any]] = {"as_of": True, "involvement": {"__all__": {"as_of"}}}
+_NOT_COUNTED: Final[dict[str, Any]] = {
+    "as_of": True, "involvement": {"__all__": {"as_of", "source_as_of", "stale"}},
+}  # fmt: skip
 
 
 def history_of(family: Family, case: Case, as_of: datetime | None = None) -> History:
@@ -42,6 +44,18 @@ def history_of(family: Family, case: Case, as_of: datetime | None = None) -> His
         marac=told.marac(),
         children_known=told.children_known(),
     )
+
+
+def told_at(history: History, moment: datetime, stale_after: timedelta) -> History:
+    """The history as told at `moment`: a council's records say whether the council had been silent for
+    longer than `stale_after` by then. What is not of a council's records (earlier answers) does not age so."""
+    involvement = history.involvement and [
+        one
+        if one.source_as_of is None
+        else one.model_copy(update={"stale": moment - one.source_as_of > stale_after})
+        for one in history.involvement
+    ]
+    return history.model_copy(update={"as_of": moment, "involvement": involvement})
 
 
 def unavailable(as_of: datetime | None = None) -> History:

@@ -12,12 +12,20 @@ from shared.contracts.history import Involvement, PathwayTaken
 _ASSESSED: Final = frozenset({"early_help", "section_17", "section_47", "open_case_updated"})
 """Pathways that begin with an assessment, or that only an open case has."""
 
+_OF_SUPPORT: Final = frozenset(
+    {"childinneed", "cin", "cinplan", "childinneedplan", "earlyhelp", "earlyhelpplan", "familysupport"}
+)
+"""Plans that follow an assessment without protection or care; any other word may stand for those."""
+
+_NO_PLAN: Final = frozenset({"", "none", "no", "na", "nil", "noplan"})
+
 
 def level_of(known: Involvement) -> v.InvolvementLevel | None:
     """The level by what was done, or the council's own word where that is higher (it only ever raises).
 
-    Open: a case is open now. High: a plan, a conference, care or a residence order in the past. Medium:
-    an assessment or enquiry in the past. Low: known from notifications that were closed without one.
+    Open: a case is open now. High: a protection plan, a conference, care or a residence order in the past.
+    Medium: an assessment or enquiry in the past, a plan of support among them. Low: known from
+    notifications that were closed without one.
     None (the word): known of, with nothing done. None (the value): nothing recorded tells.
     """
     derived = _derive(known)
@@ -29,9 +37,10 @@ def level_of(known: Involvement) -> v.InvolvementLevel | None:
 def _derive(known: Involvement) -> v.InvolvementLevel | None:
     if known.open:
         return "open"
-    if known.plans:
+    plans = {"".join(c for c in plan.casefold() if c.isalpha()) for plan in known.plans or ()} - _NO_PLAN
+    if plans - _OF_SUPPORT:
         return "high"
-    if any(one.pathway in _ASSESSED for one in known.pathways or ()):
+    if plans or any(one.pathway in _ASSESSED for one in known.pathways or ()):
         return "medium"
     if known.pathways or known.re_referrals:
         return "low"

@@ -83,7 +83,8 @@ ABOUT_THE_PAST: Final[Mapping[str, str]] = {
         "incidents.violence_level incidents.violence incidents.injury incidents.child_level "
         "incidents.notified_css incidents.link"
     ),
-    "involvement": "involvement.child involvement.level involvement.open involvement.as_of involvement.link",
+    "involvement": "involvement.child involvement.level involvement.open involvement.as_of "
+    "involvement.source_as_of involvement.stale involvement.link",
     "social_care": (
         "involvement.worker involvement.pathways.pathway involvement.pathways.from involvement.pathways.to "
         "involvement.pathways.reason_closed involvement.plans involvement.re_referrals"

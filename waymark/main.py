@@ -45,6 +45,14 @@ COMMANDS: Final = {
     "records": Place(
         "services.enrichment.importing.command", "Send what social care knows of people and families."
     ),
+    "link": Place(
+        "services.enrichment.commands",
+        "Who of known people is each one asked for, weight by weight.",
+        shared=True,
+    ),
+    "train-linkage": Place(
+        "services.enrichment.commands", "Learn the linkage's weights from files of people.", shared=True
+    ),
     "receive": Place(
         "services.delivery.commands", "A sandbox recipient that verifies and shows what comes.", shared=True
     ),

@@ -4,11 +4,11 @@ Reads people, finds candidates by keys, weighs them field by field after Fellegi
 look-alikes apart by rule. Pure: no clock, no database, no network.
 """
 
-from services.enrichment.domain.linkage.directory import Decision, Directory, Link
+from services.enrichment.domain.linkage.directory import Directory, Link
 from services.enrichment.domain.linkage.keys import keys_of, probes_of
 from services.enrichment.domain.linkage.model import Weights, read_model, shipped_model
 from services.enrichment.domain.linkage.person import Person, read_person
-from services.enrichment.domain.linkage.scoring import Match, Scorer
+from services.enrichment.domain.linkage.scoring import Decision, Match, Scorer
 
 __all__ = [
     "Decision",

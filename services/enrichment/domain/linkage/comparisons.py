@@ -57,24 +57,16 @@ def compare(one: Person, other: Person) -> Levels:
     """Every field of two people, in the order of FIELDS."""
     given, family = _names(one, other)
     a, b = one.born, other.born
-    if one.sex and other.sex:
-        sex = 0 if one.sex == other.sex else 1
-    else:
-        sex = None
-    if one.area and other.area:
-        area = 0 if one.area == other.area else 1
-    else:
-        area = None
     return (
         given,
         family,
         (0 if a == b and len(a) == 8 else _births(a, b)) if a and b else None,
-        sex,
+        int(one.sex != other.sex) if one.sex and other.sex else None,
         _streets(one, other) if one.street and other.street else None,
         _towns(one.town, other.town) if one.town and other.town else None,
         _postcodes(one.postcode, other.postcode) if one.postcode and other.postcode else None,
-        area,
-        (1 if one.phones.isdisjoint(other.phones) else 0) if one.phones and other.phones else None,
+        int(one.area != other.area) if one.area and other.area else None,
+        int(one.phones.isdisjoint(other.phones)) if one.phones and other.phones else None,
         _numbers(one.pnc_id, other.pnc_id) if one.pnc_id and other.pnc_id else None,
         _schools(one.school, other.school) if one.school and other.school else None,
         None if one.child is None or other.child is None else int(one.child is not other.child),

@@ -7,15 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 from services.enrichment.domain.linkage.keys import keys_of, probes_of
 from services.enrichment.domain.linkage.lookalikes import keep_apart
 from services.enrichment.domain.linkage.model import Weights
 from services.enrichment.domain.linkage.person import Person
-from services.enrichment.domain.linkage.scoring import Frequencies, Match, Scorer
-
-Decision = Literal["same", "likely", "new"]
+from services.enrichment.domain.linkage.scoring import Decision, Frequencies, Match, Scorer
 
 MOST_PER_KEY: Final = 400
 """A key that more people share than this is passed over while rarer keys find anybody."""
@@ -131,10 +129,10 @@ class Directory:
         """The people of one incident, who are never one another: of several who come to one record the
         best alone may be `same`, the others at most `likely`."""
         links = [self.link(person) for person in people]
-        claims = [(link.record or f"\n{i}", link.match.bits if link.match else 0.0) for i, link in enumerate(links)]
+        claims = [
+            (link.record or f"\n{i}", link.match.bits if link.match else 0.0) for i, link in enumerate(links)
+        ]
         return [
-            link
-            if kept or link.decision != "same"
-            else replace(link, decision="likely")
+            link if kept or link.decision != "same" else replace(link, decision="likely")
             for link, kept in zip(links, keep_apart(claims), strict=True)
         ]

@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final
 
+from rapidfuzz.distance.OSA import distance
+
 from services.enrichment.domain.linkage.comparisons import FIELDS, Levels
 from services.enrichment.domain.linkage.person import Person
 from services.enrichment.domain.linkage.spelling import is_listed, is_short_form, sound_of
@@ -28,16 +30,20 @@ def _at(name: str, *levels: str) -> frozenset[int]:
 
 _ANOTHER_GIVEN: Final = _at("given", "different", "alike", "close", "one_slip", "one_of_several")
 _SAME_FAMILY: Final = _at("family", "exact", "one_slip", "one_of_several", "close", "also_known_as")
+_SAME_FAMILY_OR_SWAPPED: Final = _SAME_FAMILY | _at("family", "swapped", "alike")
 _SAME_HOME: Final = _at("street", "same", "close")
 _DIFFERENT_GIVEN: Final = FIELDS["given"].index("different")
+_ALIKE: Final = FIELDS["given"].index("alike")
 _SHORT_FORM: Final = FIELDS["given"].index("short_form")
 _BORN_DIFFERENT: Final = _at("born", "two_slips", "year", "different", "two_parts", "one_slip")
 _BORN_APART: Final = _at("born", "year", "different", "two_parts")
 _BORN_APART_ALTOGETHER: Final = _at("born", "year", "different")
 _TWO_SLIPS: Final = FIELDS["born"].index("two_slips")
 _BORN_ALIKE: Final = _at("born", "exact", "day_month_swapped", "one_slip")
+_BORN_NEAREST: Final = _at("born", "exact", "day_month_swapped")
 _BORN_EXACT: Final = FIELDS["born"].index("exact")
 _ONE_SLIP_IN_BIRTH: Final = FIELDS["born"].index("one_slip")
+_SHORT_NAME: Final = 4
 GENERATION: Final = 13
 """Years between parent and child at the least."""
 
@@ -53,11 +59,6 @@ class Rule:
 
 TWINS: Final = Rule(
     "twins", "The same birth date and family or home, but another given name: twins are two people.", False
-)
-PERHAPS_TWINS: Final = Rule(
-    "perhaps_twins",
-    "The same birth date and family or home; the given names differ, but one may be a pet name or a slip.",
-    True,
 )
 SIBLINGS: Final = Rule(
     "siblings", "The same family or home, but another given name and another birth date.", False
@@ -75,6 +76,11 @@ LIKE_NAMED_SIBLINGS: Final = Rule(
 GENERATIONS: Final = Rule(
     "generations", "The birth dates are a generation apart: a parent and a child of one name.", False
 )
+PERHAPS_GENERATIONS: Final = Rule(
+    "perhaps_generations",
+    "The birth years are a generation apart in one digit: a slip, or a parent and a child of one name.",
+    True,
+)
 CHILD_AND_ADULT: Final = Rule(
     "child_and_adult",
     "One is recorded as a child and the other as an adult, and no birth dates tell that the child grew up.",
@@ -82,61 +88,91 @@ CHILD_AND_ADULT: Final = Rule(
 )
 UNNAMED: Final = Rule(
     "unnamed",
-    "Without a given name it may be another of the family: a child always, an adult unless born "
-    "that day.", True
+    "Without a given name it may be another of the family: a child always, an adult unless born that day.",
+    True,
 )
 ONE_ADDRESS: Final = Rule(
-    "one_address", "Of the person's own neither given name nor birth date agrees: what does, many share.",
+    "one_address",
+    "Of the person's own neither given name nor birth date agrees: what does, many share.",
     True,
 )
 BORN_OTHERWISE: Final = Rule(
     "born_otherwise", "The birth dates differ by more than a slip: namesakes, until somebody has looked.", True
 )
+NAMESAKES: Final = Rule(
+    "namesakes",
+    "Too little agrees: with another home both names and the birth date have to, with the same home two of "
+    "the three.",
+    True,
+)
 RULES: Final = (
-    TWINS, PERHAPS_TWINS, SIBLINGS, LIKE_NAMED_SIBLINGS, GENERATIONS, CHILD_AND_ADULT, UNNAMED, ONE_ADDRESS,
-    BORN_OTHERWISE,
+    TWINS, PERHAPS_TWINS, SIBLINGS, LIKE_NAMED_SIBLINGS, GENERATIONS, PERHAPS_GENERATIONS, CHILD_AND_ADULT,
+    UNNAMED, ONE_ADDRESS, BORN_OTHERWISE, NAMESAKES,
 )  # fmt: skip
 
 
-def forbids(
-    one: Person, other: Person, levels: Levels, is_a_name: Callable[[str], bool]
-) -> Rule | None:
+def forbids(one: Person, other: Person, levels: Levels, is_a_name: Callable[[str], bool]) -> Rule | None:
     """The first rule by which two people are not one; None where none holds.
 
     `is_a_name` tells whether a given name is one that people bear; a slip of the pen seldom makes one. A
     police national computer id that agrees is the person's own: with it only a generation forbids.
     """
-    if _a_generation_apart(one, other, levels):
-        return GENERATIONS
+    born, given = levels[_BORN], levels[_GIVEN]
+    if born is not None and abs(int(one.born[:4]) - int(other.born[:4])) >= GENERATION:
+        # One wrong digit in a date that else agrees may be a slip, unless it makes an adult of a child.
+        return PERHAPS_GENERATIONS if born == _ONE_SLIP_IN_BIRTH and levels[_ROLE] != 1 else GENERATIONS
     if levels[_PNC] == 0:
         return None
-    if levels[_ROLE] == 1 and levels[_BORN] is None:
+    if levels[_ROLE] == 1 and born is None:
         return CHILD_AND_ADULT
-    given = levels[_GIVEN]
-    shares = levels[_FAMILY] in _SAME_FAMILY or levels[_STREET] in _SAME_HOME or levels[_PHONE] == 0
-    born = levels[_BORN]
+    child = one.child or other.child
     if given is None:
-        return UNNAMED if one.child or other.child or born not in _BORN_ALIKE else None
-    if given == _DIFFERENT_GIVEN and not shares and (born is None or born in _BORN_APART):
-        return ONE_ADDRESS
-    if given == 0 or not shares:
-        return BORN_OTHERWISE if _born_otherwise(one, other, born) else None
+        return UNNAMED if child or born not in _BORN_ALIKE else None
+    shares = levels[_FAMILY] in _SAME_FAMILY or levels[_STREET] in _SAME_HOME or levels[_PHONE] == 0
     if given == _DIFFERENT_GIVEN:
-        if born in _BORN_DIFFERENT:
-            return SIBLINGS
-        if not _two_names(one, other, is_a_name):
-            return PERHAPS_TWINS
-        return SIBLINGS if born is None else TWINS
-    other_sex = levels[_SEX] == 1
-    if given == _SHORT_FORM:
-        # The lists pair names that families give to two children (Aaron and Erin, Sophie and Sophia).
-        child = one.child or other.child
-        if other_sex or born in _BORN_DIFFERENT or (child and _two_names(one, other, is_a_name)):
+        return _of_another_given_name(one, other, born, shares=shares, is_a_name=is_a_name)
+    if given != 0 and shares:
+        apart = levels[_SEX] == 1
+        two = _two_names(one, other, is_a_name)
+        if given == _SHORT_FORM:
+            # The lists pair names that families give to two children (Aaron and Erin, Sophie and Sophia).
+            if apart or born in _BORN_DIFFERENT or (child and two):
+                return LIKE_NAMED_SIBLINGS
+        elif given in _ANOTHER_GIVEN and two:
+            return TWINS if apart and born == _BORN_EXACT else LIKE_NAMED_SIBLINGS
+        elif child and given in _ANOTHER_GIVEN and _may_be_another(one, other, given):
             return LIKE_NAMED_SIBLINGS
-        return None
-    if given in _ANOTHER_GIVEN and _two_names(one, other, is_a_name):
-        return TWINS if other_sex and born == _BORN_EXACT else LIKE_NAMED_SIBLINGS
-    return BORN_OTHERWISE if _born_otherwise(one, other, born) else None
+    if _born_otherwise(one, other, born):
+        return BORN_OTHERWISE
+    return None if _enough(levels) else NAMESAKES
+
+
+def _may_be_another(one: Person, other: Person, given: int) -> bool:
+    """Whether a child's given name may be a sibling's that no list holds: only alike, or of four letters at
+    most, where one letter makes another name (Mia, Mila)."""
+    short = min(len(one.name.given), len(other.name.given)) <= _SHORT_NAME
+    return (given == _ALIKE or short) and not _two_spellings(one, other)
+
+
+def _of_another_given_name(
+    one: Person, other: Person, born: int | None, *, shares: bool, is_a_name: Callable[[str], bool]
+) -> Rule | None:
+    if not shares:
+        return ONE_ADDRESS if born is None or born in _BORN_APART else None
+    if born in _BORN_DIFFERENT:
+        return SIBLINGS
+    if not _two_names(one, other, is_a_name):
+        return PERHAPS_TWINS
+    return SIBLINGS if born is None else TWINS
+
+
+def _enough(levels: Levels) -> bool:
+    """Whether enough of the person's own agrees, whatever the weights add up to."""
+    born, family = levels[_BORN], levels[_FAMILY]
+    named = family is not None and family in _SAME_FAMILY_OR_SWAPPED
+    if levels[_STREET] in _SAME_HOME or levels[_PHONE] == 0:
+        return named or born in _BORN_ALIKE
+    return named and born in _BORN_NEAREST
 
 
 def _born_otherwise(one: Person, other: Person, born: int | None) -> bool:
@@ -151,14 +187,18 @@ def _two_names(one: Person, other: Person, is_a_name: Callable[[str], bool]) -> 
     mine, theirs = one.name.given_words[0], other.name.given_words[0]
     if mine == theirs or not all(is_a_name(name) or is_listed(name) for name in (mine, theirs)):
         return False
-    return is_short_form(mine, theirs) or not (mine[0] == theirs[0] and len(mine) > 3 and sound_of(mine) == sound_of(theirs))
+    return is_short_form(mine, theirs) or not _two_spellings(one, other)
 
 
-def _a_generation_apart(one: Person, other: Person, levels: Levels) -> bool:
-    """Birth years a generation apart, and not by one wrong digit of a date that else is the same."""
-    if levels[_BORN] is None or levels[_BORN] == _ONE_SLIP_IN_BIRTH:
-        return False
-    return abs(int(one.born[:4]) - int(other.born[:4])) >= GENERATION
+def _two_spellings(one: Person, other: Person) -> bool:
+    """Whether the given names sound as one and differ in two letters at most (Mohammed, Muhammad)."""
+    mine, theirs = one.name.given_words[0], other.name.given_words[0]
+    return (
+        min(len(mine), len(theirs)) > 3
+        and mine[0] == theirs[0]
+        and sound_of(mine) == sound_of(theirs)
+        and distance(mine, theirs) <= (2 if len(mine) > 5 else 1)
+    )
 
 
 def keep_apart(best: Iterable[tuple[str, float]]) -> list[bool]:

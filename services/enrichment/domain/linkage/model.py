@@ -70,7 +70,7 @@ def read_model(document: Any) -> Weights:
         if any(level not in levels for level in found):
             raise BadSettings(f"the linkage model has a level of {name} that nothing compares")
         if not 0.98 < sum(shares) < 1.02:
-            raise BadSettings(f"the m of {name} add up to {sum(shares):.3f}, not to 1")
+            raise BadSettings(f"the linkage model's m of {name} add up to {sum(shares):.3f}, not to 1")
         bits.append(tuple(row))
         exact_m.append(shares[0])
         if name == "given":

@@ -10,13 +10,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from math import log2
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from services.enrichment.domain.linkage.comparisons import FIELDS, Levels, compare
 from services.enrichment.domain.linkage.lookalikes import Rule, forbids
 from services.enrichment.domain.linkage.model import TERMS, Weights
 from services.enrichment.domain.linkage.person import Person
 
+Decision = Literal["same", "likely", "new"]
 _NAMES: Final = tuple(FIELDS)
 _LABELS: Final = tuple(FIELDS.values())
 _BORNE: Final = 3
@@ -98,7 +99,7 @@ def probability_of(bits: float) -> float:
     """A probability from log odds in bits."""
     if bits > 60:
         return 1.0
-    odds = 2.0 ** max(bits, -200.0)
+    odds: float = 2.0 ** max(bits, -200.0)
     return odds / (1.0 + odds)
 
 
@@ -118,7 +119,9 @@ class Scorer:
         self._same = log2(weights.same / (1 - weights.same))
         self._likely = log2(weights.likely / (1 - weights.likely))
         self._bits = weights.bits
-        self._exact = tuple(log2(weights.exact_m[place]) - weights.bits[place][0] for place in (_GIVEN, _FAMILY))
+        self._exact = tuple(
+            log2(weights.exact_m[place]) - weights.bits[place][0] for place in (_GIVEN, _FAMILY)
+        )
         self._swapped_m = log2(weights.swapped_m)
         self._compare: Callable[[Person, Person], Levels] = compare
 
@@ -143,9 +146,7 @@ class Scorer:
         limited, rule = self.limited(one, other, total, levels)
         return Match(levels, limited, rule, parts, prior)
 
-    def limited(
-        self, one: Person, other: Person, total: float, levels: Levels
-    ) -> tuple[float, Rule | None]:
+    def limited(self, one: Person, other: Person, total: float, levels: Levels) -> tuple[float, Rule | None]:
         """The bits of `sum` after the rules on look-alikes, and the rule that holds."""
         if not self.keep_apart:
             return total, None
@@ -154,7 +155,7 @@ class Scorer:
             return total, None
         return min(total, self._likely + 0.5 if rule.may_be_likely else _NEVER), rule
 
-    def decide(self, bits: float) -> str:
+    def decide(self, bits: float) -> Decision:
         """`same`, `likely` or `new` by the model's two thresholds."""
         return "same" if bits >= self._same else "likely" if bits >= self._likely else "new"
 

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from deploy.local import LocalRuntime, LocalSettings, Parts
+
+# The same examples in every run, so that a change fails for what it changed, and no limit of time. To look
+# for new ones: WAYMARK_EXPLORE=1 make test.
+hypothesis.settings.register_profile("the same", derandomize=True, deadline=None)
+hypothesis.settings.register_profile("explore", deadline=None, print_blob=True)
+hypothesis.settings.load_profile("explore" if os.environ.get("WAYMARK_EXPLORE") else "the same")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

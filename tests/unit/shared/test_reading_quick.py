@@ -103,12 +103,14 @@ def changed(document: Any, at: tuple[Any, ...], said: Any) -> Any:
             return document
         try:
             inner = inner[step]
-        except (KeyError, IndexError):
+        except (KeyError, IndexError, TypeError):  # an earlier change put something else there
             return document
     if said is ...:
         if isinstance(inner, dict):
             inner.pop(at[-1], None)
-    elif isinstance(inner, dict) or (isinstance(inner, list) and at[-1] < len(inner)):
+    elif isinstance(inner, dict) or (
+        isinstance(inner, list) and isinstance(at[-1], int) and at[-1] < len(inner)
+    ):
         inner[at[-1]] = said
     return document
 

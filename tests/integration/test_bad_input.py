@@ -412,8 +412,6 @@ places = st.sampled_from(sorted(an_incident()))
 
 @settings(
     max_examples=40,
-    deadline=None,
-    derandomize=True,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(body=st.binary(max_size=200) | anything.map(lambda value: json.dumps(value).encode()))
@@ -425,8 +423,6 @@ def test_whatever_comes_is_kept_or_refused_and_kept(door: Door, body: bytes) -> 
 
 @settings(
     max_examples=40,
-    deadline=None,
-    derandomize=True,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(place=places.filter(lambda name: name not in ("force", "reference", "occurred_at")), value=anything)

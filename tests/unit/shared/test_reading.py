@@ -252,7 +252,7 @@ def _step(value: Any, path: str) -> Any:
 PATHS = [path for path in _paths(an_incident()) if path not in NEEDED]
 
 
-@settings(max_examples=200, derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=200, suppress_health_check=[HealthCheck.too_slow])
 @given(path=st.sampled_from(PATHS), said=ANYTHING)
 def test_nothing_in_one_place_loses_anything_in_another(path: str, said: Any) -> None:
     reading = read(**{path: said})
@@ -265,7 +265,7 @@ def test_nothing_in_one_place_loses_anything_in_another(path: str, said: Any) ->
         assert getattr(reading.incident, field) == getattr(clean, field), field
 
 
-@settings(max_examples=100, derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=100, suppress_health_check=[HealthCheck.too_slow])
 @given(path=st.sampled_from(PATHS), said=ANYTHING)
 def test_reading_twice_gives_the_same(path: str, said: Any) -> None:
     one, other = read(**{path: said}), read(**{path: said})

@@ -21,7 +21,7 @@ from tests.builders import an_incident
 from tests.unit.simulate.sample import month
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
-MANY = settings(max_examples=400, derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+MANY = settings(max_examples=400, suppress_health_check=[HealthCheck.too_slow])
 
 
 def answers(raw: bytes) -> bool:

@@ -146,7 +146,7 @@ FIELDS = st.dictionaries(st.sampled_from([*OTHERS, "faults", "unheard_of"]), JSO
 MOMENTS = st.from_regex(door_schema()["properties"]["occurred_at"]["pattern"], fullmatch=True)
 
 
-@settings(max_examples=150, derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow])
 @given(
     needed=st.fixed_dictionaries(
         {
@@ -178,7 +178,7 @@ NEARLY: st.SearchStrategy[Any] = st.sampled_from(
 )  # fmt: skip
 
 
-@settings(max_examples=200, derandomize=True, deadline=None)
+@settings(max_examples=200)
 @given(
     sent=st.dictionaries(
         st.sampled_from(["force", "reference", "occurred_at"]),

@@ -50,7 +50,7 @@ def paths(value: Any, here: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
 PATHS = [path for path in paths(INCIDENT) if path[0] not in ("force", "reference", "occurred_at")]
 
 
-@settings(max_examples=100, derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=100, suppress_health_check=[HealthCheck.too_slow])
 @given(
     changes=st.lists(st.tuples(st.sampled_from(PATHS), st.sampled_from(GARBAGE)), max_size=8),
     known=st.sampled_from((None, HISTORY, History(), History(status="incomplete"))),

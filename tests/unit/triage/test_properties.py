@@ -27,7 +27,7 @@ from shared.contracts.reading import read_incident
 from tests.unit.triage.builders import LONDON, SAFEGUARDS, child, decided, earlier, history, raw
 
 BOOK = rule_book(LONDON, SAFEGUARDS)
-CALM = settings(max_examples=100, derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+CALM = settings(max_examples=100, suppress_health_check=[HealthCheck.too_slow])
 
 
 def not_below(higher: Mapping[str, Any], lower: Mapping[str, Any]) -> bool:

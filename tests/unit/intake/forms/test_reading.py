@@ -272,7 +272,7 @@ ODD = st.recursive(
 )  # fmt: skip
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=100, suppress_health_check=list(HealthCheck))
 @given(data=st.data(), form=st.sampled_from(FORMS))
 def test_anything_in_any_box_is_read_or_named_never_an_error(data: st.DataObject, form: FormName) -> None:
     table = load_form(form)

@@ -96,7 +96,7 @@ def test_what_was_written_unreadably_is_still_named_after_the_form(form: FormNam
     assert seen > 20
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=150, suppress_health_check=list(HealthCheck))
 @given(incident=incidents(), form=st.sampled_from(FORMS), flat=st.booleans())
 def test_any_incident_loses_what_the_table_says(incident: dict[str, Any], form: FormName, flat: bool) -> None:
     before = shown(incident)

@@ -193,6 +193,25 @@ async def test_a_whole_import_replaces_what_the_source_sent_and_an_empty_one_is_
     assert (await worker.newest())["R1"].history.children_known == []
 
 
+async def test_what_a_council_sent_is_told_as_stale_once_nothing_has_come_from_it_for_a_week(
+    servers: Servers, worker: Worker
+) -> None:
+    nine_days = 9 * 24 * 60
+    nothing_new = {"people": [], "relationships": [], "involvement": [], "as_of": "2026-11-10T02:00:00Z"}
+
+    async def told_of(reference: str, at: float) -> list[tuple[bool | None, int | None]]:
+        await worker.accept(accepted(reference, victim(), child(), at=at))
+        involved = (await worker.newest())[reference].history.involvement or []
+        return [(one.stale, one.as_of.day if one.as_of else None) for one in involved]
+
+    async with service_on(servers) as (http, key):
+        await http.post("/v1/records", json=RECORDS, headers=bearing(key))
+        assert await told_of("R1", 1) == [(False, 1)]
+        assert await told_of("R2", nine_days) == [(True, 1)]
+        await http.post("/v1/records", json={**RECORDS, **nothing_new}, headers=bearing(key))
+        assert await told_of("R3", nine_days + 1) == [(False, 1)]
+
+
 async def test_a_council_sends_its_own_records_only(servers: Servers, worker: Worker) -> None:
     async with service_on(servers) as (http, key):
         other = await http.post(

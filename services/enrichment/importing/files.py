@@ -122,7 +122,7 @@ def open_source(path: Path) -> Source:
     if not isinstance(document, dict):
         raise ValueError(f"{path} is not one JSON object: waymark.records/1.")
     for name in LISTS:
-        if not isinstance(document.get(name) or [], list):
+        if not isinstance(document.get(name), list | None):
             raise ValueError(f"{path}: {name} is not a list.")
     return _source(path, files, "document", {k: said for k, said in document.items() if k not in LISTS})
 

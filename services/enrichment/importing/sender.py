@@ -67,7 +67,7 @@ class Sender:
                     answered = journal.before.get(slice_.number)
                     if answered is not None:
                         report.earlier += 1
-                    elif slice_.lines or task.whole:
+                    elif slice_.lines or task.whole or not slice_.left_out:
                         answered = _answered(slice_, await self._post(http, _document(task, slice_)))
                         journal.note(answered)
                     if answered is not None:

@@ -1,8 +1,8 @@
 """JSON as police systems write it: read strictly where it is sound, patiently where it is not.
 
-Two faults of the text itself are not visible in what a parser gives: a name that stands twice in one
-object (parsers keep one and drop the other without a word), and half a character pair (a lone surrogate).
-Both are named, neither loses a submission.
+Three faults are of the text itself: a name that stands twice in one object (parsers keep one and drop the
+other without a word), half a character pair (a lone surrogate), and a number that is larger than any. All
+are named, none loses a submission.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from shared.web import MAX_DEPTH, not_json, parse_json, too_deep
 _GAP_BEFORE_COLON: Final = re.compile(rb'"[ \t\r\n]+:')
 _LONE_HALVES: Final = re.compile("[\ud800-\udfff]")
 _FAULTS_AT_MOST: Final = 50
+_DIGITS_QUOTED: Final = 24
 MAX_DIGITS: Final = 400
 """Longer numbers are no numbers: reading one takes time that grows with the square of its length."""
 
@@ -34,17 +35,17 @@ class Parsed:
 
 
 def parse(text: bytes) -> Parsed:
-    """Read a JSON text. What is written twice with different values is None (unknown) and named, half a
-    character pair becomes U+FFFD and is named. Raises Refused: 400 where it is not JSON, 413 where it is
-    nested too deeply."""
+    """Read a JSON text. What is written twice with different values, and a number larger than any, is None
+    (unknown) and named; half a character pair becomes U+FFFD and is named. Raises Refused: 400 where it is
+    not JSON, 413 where it is nested too deeply."""
     if text.startswith(BOM_UTF8):  # some systems write one, and nothing is lost without it
         text = text[len(BOM_UTF8) :]
     try:
         value = parse_json(text)
     except Refused as refused:
-        if refused.status == 400 and any(mark in text for mark in (b"\\u", b"NaN", b"Infinity")):
-            return _parse_patiently(text, refused)
-        raise
+        if refused.status != 400:
+            raise
+        return _parse_patiently(text, refused)
     if text.count(b'":') != _names_in(value) or _GAP_BEFORE_COLON.search(text):
         return _parse_patiently(text, None)
     return Parsed(value)
@@ -103,31 +104,27 @@ def _no_constant(name: str) -> NoReturn:
     )
 
 
-def _integer(digits: str) -> int | float:
+@dataclass(frozen=True, slots=True)
+class _TooLarge:
+    """Stands for a number that nothing can hold: how it begins."""
+
+    said: str
+
+
+def _integer(digits: str) -> int | float | _TooLarge:
     if len(digits) > MAX_DIGITS:
-        raise _too_large_a_number()
+        return _TooLarge(digits[:_DIGITS_QUOTED])
     value = int(digits)
     return value if -(2**63) <= value < 2**64 else _float(digits)  # as the strict parser has it
 
 
-def _float(digits: str) -> float:
+def _float(digits: str) -> float | _TooLarge:
     value = float(digits)
-    if math.isinf(value):
-        raise _too_large_a_number()
-    return value
-
-
-def _too_large_a_number() -> Refused:
-    return Refused(
-        400,
-        "Not JSON",
-        "A number is larger than any that can be passed on: leave the field out, or send null, where a value"
-        " is not known.",
-    )
+    return _TooLarge(digits[:_DIGITS_QUOTED]) if math.isinf(value) else value
 
 
 def _parse_patiently(text: bytes, refused: Refused | None) -> Parsed:
-    """Read with the standard library's parser, which shows both faults. `refused`: what the strict one
+    """Read with the standard library's parser, which shows all three. `refused`: what the strict one
     said, and what stands where this one cannot read it either."""
     try:
         value = json.loads(
@@ -156,6 +153,10 @@ def _mended(value: Any, at: str, faults: list[Fault], depth: int) -> Any:
         because = "half of a character pair: read with U+FFFD in its place"
         faults.append(Fault(at=at or "/", said=whole, because=because))
         return whole
+    if isinstance(value, _TooLarge):
+        because = "a number larger than any: kept as written, treated as unknown"
+        faults.append(Fault(at=at or "/", said=value.said, because=because))
+        return None
     if isinstance(value, _Twice):
         return _one_of_several(value, at, faults, depth)
     if isinstance(value, dict):

@@ -254,6 +254,8 @@ _REFUSED_SCHEMA: Final = _object(
     refused=_object(
         "at",
         "differs",
+        "bytes",
+        "sha256",
         "text",
         "base64",
         door=_TEXT,
@@ -382,7 +384,8 @@ REFUSED: Final = {
     },
 }
 ONE_REFUSED: Final = {
-    "description": "The entry with what was sent: `text`, or `base64` where it was no text; 64 KiB at most.",
+    "description": "The entry with what was sent: `text`, or `base64` where it was no text; 64 KiB at most."
+    " Of a body that was too large nothing was read.",
     "content": {
         JSON: {
             "schema": _REFUSED_SCHEMA,

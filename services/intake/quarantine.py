@@ -147,14 +147,14 @@ def _payload(refused: Refused, raw: bytes, key: str, door: Door, bytes_each: int
         "detail": refused.detail,
         "at": refused.extra.get("at"),
         "differs": refused.extra.get("differs"),
-        "bytes": len(raw),
-        "sha256": hashlib.sha256(raw).hexdigest(),
     }
-    content = raw[:bytes_each]
-    try:
-        kept["text"] = content.decode()
-    except UnicodeDecodeError:
-        kept["base64"] = base64.b64encode(content).decode()
+    if raw or refused.status != 413:  # what is too large is not read
+        content = raw[:bytes_each]
+        kept |= {"bytes": len(raw), "sha256": hashlib.sha256(raw).hexdigest()}
+        try:
+            kept["text"] = content.decode()
+        except UnicodeDecodeError:
+            kept["base64"] = base64.b64encode(content).decode()
     return orjson.dumps({name: value for name, value in kept.items() if value is not None})
 
 

@@ -136,6 +136,7 @@ def _read_head(document: dict[str, Any]) -> Import:
     found = Import(head.source, head.as_of, head.whole, part)
     if part is not None:
         found.kept = {one for one in part.kept if is_id(one)}
+        found.kept_children = set(found.kept)
         found.unread = part.unread
     return found
 

@@ -38,7 +38,7 @@ class ImportPart(Contract):
     slices: Annotated[int | None, OPERATIONAL, Field(ge=1, le=1_000_000)] = None
     """How many there were: whoever was in none of them is forgotten now."""
     kept: Annotated[list[str], OPERATIONAL] = []
-    """Ids of people whose entries could not be read: they stay as they are."""
+    """Ids of people whose entries could not be read: they, and what is known of them, stay as they are."""
     unread: Annotated[int, OPERATIONAL, Field(ge=0)] = 0
     """Entries of which not even that can be told. While there are any, nobody is forgotten unasked."""
 

@@ -383,6 +383,23 @@ def test_whoever_has_an_entry_that_cannot_be_read_stays_as_known(office: Office)
     assert len(office.rows("SELECT 1 AS tie FROM relationships WHERE source = 'kept'")) == 1
 
 
+def test_a_child_whose_rows_cannot_be_read_stays_as_known_when_the_rest_is_replaced(
+    office: Office, tmp_path: Path
+) -> None:
+    known = [{"child": f"p{n}", "open": True} for n in range(3)]
+    assert office.post(document("rows", 1, people=people(range(5)), involvement=known)).status_code == 200
+    lines = b"id,given\np0,Al\np1,Al\np2,Al\n" + "p3,Siân\n".encode("cp1252")
+    (tmp_path / "people.csv").write_bytes(lines)
+    (tmp_path / "involvement.csv").write_text("child,open\np0,perhaps\np1,no\n")
+
+    ended, report = imported(office, tmp_path, "--source", "rows", "--whole", "--as-of", "2026-11-02")
+
+    assert (ended, report["left_out"], report["removed"], report["stopped"]) == (1, 2, 1, None)
+    rows = office.rows("SELECT id, involvement FROM records WHERE source = 'rows' AND NOT removed ORDER BY id")
+    told = {row["id"]: row["involvement"] and orjson.loads(row["involvement"])["open"] for row in rows}
+    assert told == {"p0": True, "p1": False, "p2": None, "p3": None}
+
+
 def test_nobody_is_forgotten_while_entries_do_not_say_whom_they_are_about(office: Office) -> None:
     office.post(document("unread", 1, people=people(range(20))))
     second = document("unread", 2, people=[*people(range(15)), {"name": {"given": "Owen"}}])

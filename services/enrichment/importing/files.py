@@ -184,8 +184,8 @@ def _rows(name: str, path: Path) -> Iterator[Line | LeftOut]:
         try:
             made = table.entry_of([row for _, row in held])
         except BadRow as bad:
-            about = row["id"] if name == "people" and is_id(row["id"]) else None
-            return LeftOut(name, path.name, raw.number, str(bad), about)
+            said = row[_SUBJECT[name]] if name in _SUBJECT else None
+            return LeftOut(name, path.name, raw.number, str(bad), said if is_id(said) else None)
         return Line(name, path.name, raw.number, held[-1][0].read_to, made["id"] if name == "removed" else made)
 
     with path.open("rb") as file:
@@ -208,11 +208,12 @@ def _rows(name: str, path: Path) -> Iterator[Line | LeftOut]:
 
 
 def _about_row(name: str, columns: list[str], raw: Raw) -> str | None:
-    """The id in a row of people that cannot be used; only where nothing of it hangs on the encoding."""
-    cells = cells_of(raw) if name == "people" else []
-    place = columns.index("id") if name == "people" else 0
-    said = cells[place].strip() if len(cells) > place else ""
-    return said if len(cells) == len(columns) and said.isascii() and is_id(said) else None
+    """Whom a row is about that cannot be used; only where nothing of the id hangs on the encoding."""
+    if name not in _SUBJECT:
+        return None
+    cells = cells_of(raw)
+    said = cells[columns.index(_SUBJECT[name])].strip() if len(cells) == len(columns) else ""
+    return said if said.isascii() and is_id(said) else None
 
 
 def _json_lines(name: str, path: Path) -> Iterator[Line | LeftOut]:
@@ -231,7 +232,7 @@ def _json_lines(name: str, path: Path) -> Iterator[Line | LeftOut]:
                 else f"kind is none of {', '.join(KINDS)}" if of is None
                 else None
             )  # fmt: skip
-            about = said.get("id") if isinstance(said, dict) and of in ("people", None) else None
+            about = said.get(_SUBJECT.get(of or "people", "")) if isinstance(said, dict) else None
             if because is not None or not isinstance(said, dict):
                 known = about if isinstance(about, str) and about.isascii() and is_id(about) else None
                 yield LeftOut(of or "line", path.name, raw.number, because or "not an object", known)

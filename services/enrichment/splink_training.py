@@ -19,10 +19,18 @@ Shares = Mapping[str, Sequence[tuple[float, float]]]
 
 _MISSING: Final = -1
 _LEAST: Final = 1e-7
+_ITERATIONS: Final = 5
+"""Enough to settle from the starting values. A level that no pair of one person shows shrinks by many powers of
+ten at each, and Splink stops where it is too small to write."""
 _BLOCKS: Final = ("l.born = r.born", "l.given = r.given AND l.family = r.family")
 """What pairs agree in while Splink learns of the fields that are not in it."""
 _COLUMNS: Final = ("given", "family", "born")
 """Fields that stand in the table too, so that Splink sees which ones a block takes for granted."""
+
+
+_LEARNT: Final = ("given", "family", "born", "street", "postcode")
+"""Fields whose m Splink learns. Of the others one level is nearly all there is among pairs of one person, and
+without the truth the rest is soon taken for impossible: they keep their starting m."""
 
 
 def learn_shares(
@@ -67,8 +75,11 @@ def learn_shares(
     api = DuckDBAPI(connection=database)
     linker = Linker(api.register(rows), _settings(start))
     linker.training.estimate_u_using_random_sampling(max_pairs=pairs, seed=seed)
-    for block in _BLOCKS:
-        linker.training.estimate_parameters_using_expectation_maximisation(block)
+    try:
+        for block in _BLOCKS:
+            linker.training.estimate_parameters_using_expectation_maximisation(block)
+    except ValueError as trouble:
+        raise BadSettings(f"Splink could not learn from these people: {trouble}") from trouble
     return _shares_of(linker.misc.save_model_to_json(), start)
 
 
@@ -77,6 +88,7 @@ def _settings(start: Shares) -> dict[str, Any]:
         "link_type": "dedupe_only",
         "unique_id_column_name": "unique_id",
         "probability_two_random_records_match": 1e-4,
+        "max_iterations": _ITERATIONS,
         "retain_matching_columns": False,
         "retain_intermediate_calculation_columns": False,
         "comparisons": [
@@ -98,6 +110,7 @@ def _settings(start: Shares) -> dict[str, Any]:
                             "label_for_charts": label,
                             "m_probability": start[name][i][0],
                             "u_probability": start[name][i][1],
+                            "fix_m_probability": name not in _LEARNT,
                         }
                         for i, label in enumerate(names)
                     ),

@@ -200,7 +200,7 @@ def document(shares: dict[str, list[tuple[float, float]]], told: Sequence[Told],
         "waymark": {
             "shape": SHAPE,
             "trained": {"by": by, "people": len(told)},
-            "same": 0.99,
+            "same": 0.95,
             "likely": 0.2,
             "known_share": 0.5,
             "least_register": 10_000,

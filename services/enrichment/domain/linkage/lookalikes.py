@@ -191,10 +191,11 @@ def _two_names(one: Person, other: Person, is_a_name: Callable[[str], bool]) -> 
 
 
 def _two_spellings(one: Person, other: Person) -> bool:
-    """Whether the given names sound as one and differ in two letters at most (Mohammed, Muhammad)."""
+    """Whether the given names sound as one and differ in two letters at most (Mohammed, Muhammad). Of short
+    names the sound says little, and least where it could be a brother's or sister's (Lola, Lyla)."""
     mine, theirs = one.name.given_words[0], other.name.given_words[0]
     return (
-        min(len(mine), len(theirs)) > 3
+        min(len(mine), len(theirs)) > (_SHORT_NAME if one.child or other.child else _SHORT_NAME - 1)
         and mine[0] == theirs[0]
         and sound_of(mine) == sound_of(theirs)
         and distance(mine, theirs) <= (2 if len(mine) > 5 else 1)

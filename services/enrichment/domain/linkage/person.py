@@ -14,8 +14,8 @@ from typing import Any, Final
 from services.enrichment.domain.linkage.spelling import name_words, words_of
 
 _PLACEHOLDERS: Final = frozenset({"19000101", "19010101", "18000101", "99991231", "19000100"})
-_YEAR: Final = re.compile(r"(?<!\d)(1[89]\d\d|20\d\d)(?!\d)")
-_DIGITS: Final = re.compile(r"\d+")
+_YEAR: Final = re.compile(r"(?<!\d)(1[89]\d\d|20\d\d)(?!\d)", re.ASCII)
+_DIGITS: Final = re.compile(r"\d+", re.ASCII)
 _CHILDS_OWN: Final = ("school", "presence", "whereabouts", "home_educated", "voice")
 """What only a child of an incident has (`waymark.incident/1`)."""
 

@@ -8,6 +8,8 @@ from importlib import resources
 from typing import Any
 
 import pytest
+from hypothesis import given as given_that
+from hypothesis import strategies as st
 
 from services.enrichment.domain.linkage import Directory, read_model, read_person, shipped_model
 from services.enrichment.domain.linkage.comparisons import FIELDS, compare
@@ -222,3 +224,27 @@ def test_a_model_with_a_fault_is_refused_with_a_sentence(spoil: Any) -> None:
 def test_reading_the_same_data_twice_gives_the_same_person() -> None:
     one, other = read_person(data("r")), read_person(data("r"))
     assert compare(one, other)[:3] == (0, 0, 0)
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=5,
+)
+
+
+@given_that(
+    st.fixed_dictionaries(
+        {"id": st.text(min_size=1)},
+        optional=dict.fromkeys(
+            ("name", "born", "sex", "address", "area", "phones", "pnc_id", "school", "role"), json_values
+        ),
+    ),
+    st.fixed_dictionaries({"given": json_values, "family": json_values, "also_known_as": json_values}),
+)
+def test_whatever_stands_in_a_field_a_person_is_read_compared_and_filed(
+    said: dict[str, Any], name: dict[str, Any]
+) -> None:
+    for odd in (read_person(said), read_person({**said, "name": name})):
+        assert len(compare(odd, person("r"))) == len(FIELDS)
+        assert all(isinstance(key, str) for key in (*keys_of(odd), *probes_of(odd)))

@@ -26,8 +26,9 @@ _PIECE: Final = 1 << 16
 
 @dataclass(frozen=True, slots=True)
 class CsvRow:
-    """One row. `fields` has the cells as written under the header's names, for `read_form`; it is empty
-    where the row could not be taken apart, and `faults` says why."""
+    """One row. `fields` has every cell as written under the header's names, for `read_form`: one without a
+    column as `cell_N`, and what a column says otherwise the second time with a blank behind its name. It is
+    empty where the row could not be taken apart, and `faults` says why."""
 
     number: int
     """The line of the file that the row begins on, from 1."""
@@ -129,17 +130,14 @@ def _under(header: list[str], row: list[str]) -> tuple[dict[str, str], list[Faul
         faults.append(Fault(at="", because=because))
     for position, cell in enumerate(row, start=1):
         name = header[position - 1] if position <= len(header) else ""
-        if not name:
-            if not is_empty(cell):
-                because = "a cell without a column: kept as written, not read"
-                faults.append(Fault(at=f"/cell_{position}", said=cell, because=because))
-        elif is_empty(fields.get(name)):
-            fields[name] = cell
-        elif not is_empty(cell) and cell != fields[name]:
-            because = "the column stands twice and says otherwise the second time: the first was taken"
-            faults.append(
-                Fault(at=f"/{name.replace('~', '~0').replace('/', '~1')}", said=cell, because=because)
-            )
+        if is_empty(cell):
+            if name:
+                fields.setdefault(name, cell)
+            continue
+        name = name or f"cell_{position}"  # no column of any form: `read_form` says so
+        while not is_empty(fields.get(name)) and fields[name] != cell:
+            name += " "  # the same column to `read_form`, which sees that the two do not agree
+        fields[name] = cell
     return fields, faults
 
 

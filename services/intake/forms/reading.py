@@ -26,10 +26,12 @@ _UNKNOWN_NAMED: Final = 50
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """What stands in a box, and where: a JSON pointer into the form as it was sent."""
+    """What stands in a box, and where: a JSON pointer into the form as it was sent. `disputed`: it stands
+    there more than once with different values, and none of them counts."""
 
     value: Any
     at: str
+    disputed: bool = False
 
 
 @dataclass(slots=True)
@@ -193,10 +195,13 @@ def _lay_out_rows(table: Form, laid: _Laid, group: str, said: Said) -> None:
 
 def _put(laid: _Laid, row: dict[str, Said], name: str, said: Said) -> None:
     before = row.get(name)
-    if before is None or cells.is_empty(before.value):
+    if before is None or (cells.is_empty(before.value) and not before.disputed):
         row[name] = said
     elif not cells.is_empty(said.value) and said.value != before.value:
-        laid.faults.append(_fault(said, f"says otherwise than {before.at}, which was taken"))
+        # Taking either would let a reassuring one stand against the other.
+        because = f"says otherwise than {before.at}: both kept as written, treated as unknown"
+        laid.faults.append(_fault(said, because))
+        row[name] = Said(None, before.at, disputed=True)
 
 
 def _name_unknown(laid: _Laid, name: str, said: Said, known: list[str]) -> None:

@@ -55,8 +55,9 @@ def test_too_few_cells_are_named_and_the_rest_is_unknown() -> None:
 
 def test_too_many_cells_are_named_one_by_one() -> None:
     (row,) = rows("n,1,20/11/2026,22:40,told,,and more")
-    (fault,) = row.faults
+    (fault,) = read_form("north", row.fields).faults
     assert (fault.at, fault.said) == ("/cell_7", "and more")
+    assert row.fields["cell_7"] == "and more"  # what is stored of the row has it
 
 
 def test_an_unknown_column_is_named_where_something_stands_in_it() -> None:
@@ -67,10 +68,20 @@ def test_an_unknown_column_is_named_where_something_stands_in_it() -> None:
     assert read_form("north", second.fields).faults == []
 
 
-def test_a_column_that_stands_twice_is_named_where_it_says_two_things() -> None:
-    (row,) = rows("n,1,20/11/2026,22:40,one,two", header=f"{HEADER},circumstances")
-    assert row.fields["circumstances"] == "one"
-    assert [fault.at for fault in row.faults] == ["/circumstances"]
+def test_a_column_that_stands_twice_and_says_two_things_is_kept_whole_and_unknown() -> None:
+    columns = f"{HEADER},children_present,child_1_given_name,children_present,Children present"
+    (row,) = rows("n,1,20/11/2026,22:40,,No,Mia,Yes,No", header=columns)
+    assert [cell for cell in row.fields.values() if cell in ("Yes", "No")] == ["No", "Yes", "No"]
+    reading = read_form("north", row.fields)
+    assert "presence" not in reading.incident["children"][0]
+    assert all(fault.because.endswith("treated as unknown") for fault in reading.faults)
+    assert len(reading.faults) == 2
+
+
+def test_a_column_that_stands_twice_and_says_the_same_is_no_fault() -> None:
+    (row,) = rows("n,1,20/11/2026,22:40,told,told,", header=f"{HEADER},circumstances,circumstances")
+    reading = read_form("north", row.fields)
+    assert (reading.incident["summary"], reading.faults) == ("told", [])
 
 
 def test_rows_with_nothing_in_them_say_nothing() -> None:

@@ -237,11 +237,13 @@ def test_an_age_cannot_stand_for_a_birth_date_and_that_is_named() -> None:
     assert "born" not in reading.incident["children"][0]
 
 
-def test_what_is_said_twice_and_otherwise_is_named() -> None:
-    reading = read_form("north", HEAD | {"Force": "southshire", "child_1_present": "Yes",
-                                         "children": [{"present": "No"}]})  # fmt: skip
-    assert {"/Force", "/children/0/present"} == set(faults(reading))
-    assert reading.incident["force"] == "northshire"
+def test_what_is_said_twice_and_otherwise_is_named_and_unknown_whichever_came_first() -> None:
+    for first, second in (("Yes", "No"), ("No", "Yes")):
+        child = {"child_1_given_name": "Mia", "child_1_present": first, "children": [{"present": second}]}
+        reading = read_form("north", HEAD | {"Force": "southshire"} | child)
+        assert {"/Force", "/children/0/present"} == set(faults(reading))
+        assert "force" not in reading.incident
+        assert "presence" not in reading.incident["children"][0]
 
 
 @pytest.mark.parametrize("rows", ["Mia", 3, {"given_name": "Mia"}, ["Mia"], [["Mia"]]])

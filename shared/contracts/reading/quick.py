@@ -30,8 +30,9 @@ from shared.contracts.reading.sense import check_sense
 from shared.contracts.reading.tidiness import MAY_HOLD_TOO_MANY
 from shared.contracts.reading.validation import Places
 
-_ESCAPES: Final = re.compile(rb"\\(?:u00[0-2]|u[dD]|b|f)")
-"""Control characters, quotes and halves of character pairs, written as escapes."""
+_ESCAPES: Final = re.compile(rb"\\(?:u00(?:[0-2]|3[aA])|u[dD]|b|f)")
+"""Control characters, quotes, colons and halves of character pairs, written as escapes: of a quote and a
+colon a name would seem to be made that is not there, and hide that another stands twice."""
 
 _BEFORE_COLON: Final = (b" :", b"\n:", b"\r:", b"\t:")
 

@@ -204,6 +204,11 @@ def test_a_name_written_twice_is_left_to_the_long_way_whatever_else_balances_the
     # A text that looks like the name of the schema makes up for one name in a count of names.
     assert not answers(b'{"attended":false,' + text(schema=..., area="schema")[1:])
     assert not answers(b'{"attended":false,' + text(schema=..., caller=..., summary="x null")[1:])
+    # So does a quotation mark before a colon that is written as an escape.
+    for colon in (rb"\u003a", rb"\u003A"):
+        body = text(schema=..., summary="MARK")[1:].replace(b"MARK", rb"\"" + colon)
+        assert not answers(b'{"attended":false,' + body)
+        assert not answers(b'{"attended":false,"withdrawn":null,' + body)
 
 
 @pytest.mark.parametrize(

@@ -123,8 +123,9 @@ class Tokens:
 
     async def _look_up(self, number: str) -> None:
         now = self._clock()
-        fresh = self._fetched is not None and now - self._fetched <= self._keep_s
-        if self._tried is not None and now - self._tried < _LOOK_AGAIN_S and (fresh or self._keys):
+        if self._tried is not None and now - self._tried < _LOOK_AGAIN_S:
+            if self._fetched is None:  # nobody queues for an issuer that has just been found away
+                raise Retryable("the issuer's keys cannot be had")
             return
         self._tried = now
         try:
@@ -132,16 +133,22 @@ class Tokens:
             self._keys = _read_keys(published)
         except (Retryable, ValueError, jwt.PyJWTError) as error:
             _log.warning("tokens.keys_not_had", error=error)
-            if not self._keys:
+            if self._fetched is None:
                 raise Retryable("the issuer's keys cannot be had") from error
         else:
             self._fetched = now
 
 
 def _read_keys(published: bytes) -> dict[str, jwt.PyJWK]:
+    """The keys by their ids. Raises ValueError where it is no key set: a page of some proxy must not take the
+    place of the keys that are known."""
     found: dict[str, jwt.PyJWK] = {}
-    for one in orjson.loads(published)["keys"]:
-        if one.get("use", "sig") != "sig" or one.get("kty") == "oct":
+    said = orjson.loads(published)
+    keys = said.get("keys") if isinstance(said, dict) else None
+    if not isinstance(keys, list):
+        raise ValueError("no key set")
+    for one in keys:
+        if not isinstance(one, dict) or one.get("use", "sig") != "sig" or one.get("kty") == "oct":
             continue
         try:
             found[str(one.get("kid", ""))] = jwt.PyJWK(one)
@@ -151,8 +158,9 @@ def _read_keys(published: bytes) -> dict[str, jwt.PyJWK]:
 
 
 def _scope(claims: dict[str, Any]) -> tuple[str, str | None]:
-    said = claims.get("scope", claims.get("scp", ""))
-    words = said.split() if isinstance(said, str) else [str(one) for one in said]
+    said = claims.get("scope", claims.get("scp"))
+    words = said.split() if isinstance(said, str) else said if isinstance(said, list) else []
+    words = [word for word in words if isinstance(word, str)]
     ours = {tuple(word.partition(":")[::2]) for word in words if word.partition(":")[0] in ROLES}
     if len(ours) != 1:
         raise Refused(
@@ -161,7 +169,7 @@ def _scope(claims: dict[str, Any]) -> tuple[str, str | None]:
             "A token needs exactly one scope of `police:FORCE`, `recipient:ID`, `council:SOURCE` or `ops`.",
         )
     role, subject = ours.pop()
-    if (role == "ops") is bool(subject):
+    if (role == "ops") is bool(subject) or ":" in subject:  # a colon parts a feed's kind from its reader
         raise Refused(403, "No scope of ours", f"A scope of {role} says whom it is for, after a colon.")
     return role, subject or None
 

@@ -177,6 +177,41 @@ async def test_without_any_key_the_answer_is_to_try_again() -> None:
         await a_check(server).check(a_token())
 
 
+async def test_an_issuer_that_is_away_is_not_asked_again_for_every_token() -> None:
+    server, clock = AServer(old=OLD), AClock()
+    server.away = True
+    check = a_check(server, clock)
+    for _ in range(20):
+        with pytest.raises(Retryable):
+            await check.check(a_token())
+    assert server.asked == 1
+    server.away = False
+    clock.now += 11
+    assert (await check.check(a_token())).subject == "northshire"
+
+
+@pytest.mark.parametrize("page", [b"[]", b"{}", b'{"keys": null}', b'{"keys": {}}', b"null", b"<html>"])
+async def test_a_page_that_is_no_key_set_takes_no_key_away(page: bytes) -> None:
+    clock = AClock()
+    pages = [published(old=OLD), page]
+
+    async def fetch(url: str) -> bytes:
+        return pages.pop(0)
+
+    check = Tokens(ISSUER, fetch=fetch, clock=clock)
+    await check.check(a_token())
+    clock.now += 3600
+    assert (await check.check(a_token())).subject == "northshire"
+    assert pages == []
+
+
+@pytest.mark.parametrize("scope", [7, [7, None], {"police": "northshire"}, "police:refused:northshire"])
+async def test_a_scope_that_is_none_of_ours_lets_nobody_in(scope: object) -> None:
+    with pytest.raises(Refused) as refused:
+        await a_check(AServer(old=OLD)).check(a_token(scope=scope))
+    assert refused.value.status == 403
+
+
 async def test_what_is_no_token_is_refused() -> None:
     for said in ("a.b.c", "..", "eyJ.eyJ.x"):
         with pytest.raises(Refused) as refused:

@@ -147,12 +147,20 @@ def completed(
     }
 
 
+_HOW_FRESH: Final = frozenset({"as_of", "source_as_of", "stale"})
+
+
 def view_of_document(document: Mapping[str, Any]) -> Data:
     """The part of a composed notification that decides whether a recipient's view has changed."""
     view = {key: value for key, value in document.items() if key not in NOT_OF_THE_VIEW}
-    # Neither a revision's number nor the moment at which the past was looked up is a change by itself.
+    # Neither a revision's number nor a moment at which somebody looked or was heard of is a change by itself.
     view["incident"] = {key: value for key, value in view["incident"].items() if key != "revision"}
     view["history"] = {key: value for key, value in view["history"].items() if key != "as_of"}
+    if view["history"].get("involvement"):
+        view["history"]["involvement"] = [
+            {key: value for key, value in known.items() if key not in _HOW_FRESH}
+            for known in view["history"]["involvement"]
+        ]
     return view
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from services.delivery.domain.case import Delivery, delivery_id
+from services.delivery.domain.notification import view_of_document
 from services.delivery.domain.recipients import Addressed
 from services.delivery.domain.versions import Change, change_for, merged, told, with_those_told
 from tests.unit.delivery.builders import NOON, a_delivery, a_recipient, decided, route, wanted
@@ -35,6 +37,16 @@ def test_a_delivery_has_one_id_for_its_version_recipient_and_role() -> None:
 def test_who_was_told_nothing_gets_the_case_whole() -> None:
     (sending,) = change(1, wanted()).send
     assert (sending.replaces, sending.why_again, sending.due) == (None, None, NOON + timedelta(hours=4))
+
+
+def test_fresher_news_of_the_same_is_no_change_of_the_view() -> None:
+    def told(**how_fresh: object) -> dict[str, Any]:
+        involvement = [{"child": "c1", "level": "low", **how_fresh}]
+        return {"incident": {"revision": 1}, "history": {"as_of": "now", "involvement": involvement}}
+
+    before = view_of_document(told(as_of="2026-11-01T00:00:00Z", stale=True))
+    assert view_of_document(told(as_of="2026-11-20T00:00:00Z", source_as_of="2026-11-20T00:00:00Z")) == before
+    assert view_of_document(told(level="high")) != before
 
 
 def test_an_unchanged_view_is_not_sent_again() -> None:

@@ -19,8 +19,8 @@ from services.enrichment.domain.linkage.spelling import is_listed, is_short_form
 
 _PLACE: Final = {name: place for place, name in enumerate(FIELDS)}
 _GIVEN, _FAMILY, _BORN, _SEX = (_PLACE[name] for name in ("given", "family", "born", "sex"))
-_STREET, _PHONE, _PNC, _SCHOOL, _ROLE = (
-    _PLACE[name] for name in ("street", "phone", "pnc_id", "school", "role")
+_STREET, _POSTCODE, _PHONE, _PNC, _ROLE = (
+    _PLACE[name] for name in ("street", "postcode", "phone", "pnc_id", "role")
 )
 
 
@@ -32,11 +32,11 @@ _ANOTHER_GIVEN: Final = _at("given", "different", "alike", "close", "one_slip", 
 _SAME_FAMILY: Final = _at("family", "exact", "one_slip", "one_of_several", "close", "also_known_as")
 _SAME_FAMILY_OR_SWAPPED: Final = _SAME_FAMILY | _at("family", "swapped", "alike")
 _SAME_HOME: Final = _at("street", "same", "close")
+_SAME_POSTCODE: Final = _at("postcode", "same", "one_slip")
 _DIFFERENT_GIVEN: Final = FIELDS["given"].index("different")
 _ALIKE: Final = FIELDS["given"].index("alike")
 _SHORT_FORM: Final = FIELDS["given"].index("short_form")
 _BORN_DIFFERENT: Final = _at("born", "two_slips", "year", "different", "two_parts", "one_slip")
-_BORN_APART: Final = _at("born", "year", "different", "two_parts")
 _BORN_APART_ALTOGETHER: Final = _at("born", "year", "different")
 _TWO_SLIPS: Final = FIELDS["born"].index("two_slips")
 _BORN_ALIKE: Final = _at("born", "exact", "day_month_swapped", "one_slip")
@@ -140,7 +140,8 @@ def forbids(one: Person, other: Person, levels: Levels, is_a_name: Callable[[str
                 return LIKE_NAMED_SIBLINGS
         elif given in _ANOTHER_GIVEN and two:
             return TWINS if apart and born == _BORN_EXACT else LIKE_NAMED_SIBLINGS
-        elif child and given in _ANOTHER_GIVEN and _may_be_another(one, other, given):
+        elif child and given in _ANOTHER_GIVEN and (apart or _may_be_another(one, other, given)):
+            # George and Georgia sound alike, differ in two letters, and are two children.
             return LIKE_NAMED_SIBLINGS
     if _born_otherwise(one, other, born):
         return BORN_OTHERWISE
@@ -158,7 +159,7 @@ def _of_another_given_name(
     one: Person, other: Person, born: int | None, *, shares: bool, is_a_name: Callable[[str], bool]
 ) -> Rule | None:
     if not shares:
-        return ONE_ADDRESS if born is None or born in _BORN_APART else None
+        return ONE_ADDRESS
     if born in _BORN_DIFFERENT:
         return SIBLINGS
     if not _two_names(one, other, is_a_name):
@@ -170,7 +171,8 @@ def _enough(levels: Levels) -> bool:
     """Whether enough of the person's own agrees, whatever the weights add up to."""
     born, family = levels[_BORN], levels[_FAMILY]
     named = family is not None and family in _SAME_FAMILY_OR_SWAPPED
-    if levels[_STREET] in _SAME_HOME or levels[_PHONE] == 0:
+    home = levels[_STREET] == 0 or (levels[_STREET] in _SAME_HOME and levels[_POSTCODE] in _SAME_POSTCODE)
+    if home or levels[_PHONE] == 0:
         return named or born in _BORN_ALIKE
     return named and born in _BORN_NEAREST
 

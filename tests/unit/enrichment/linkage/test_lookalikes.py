@@ -51,6 +51,19 @@ def test_a_boy_and_a_girl_named_alike_are_twins() -> None:
     assert link.decision == "new"
 
 
+def test_a_boy_and_a_girl_whose_names_differ_in_a_letter_or_two_are_not_one() -> None:
+    link = ask(child("q", "Georgia", sex="female", born="2017-08-16"), child("r", "George", sex="male"))
+    assert link.decision != "same"
+
+
+def test_strangers_of_one_birth_date_and_school_are_not_one() -> None:
+    link = ask(
+        child("q", "Ella", family="Walker", school=SCHOOL, address={**ELSEWHERE, "postcode": "NB4 2QX"}),
+        child("r", "Zofia", family="Nowak", school=SCHOOL),
+    )
+    assert link.decision != "same"
+
+
 def test_siblings_are_two_people() -> None:
     link = ask(child("q", "Cerys", born="2019-08-02", sex="female"), child("r", "Owen"))
     assert link.decision == "new"

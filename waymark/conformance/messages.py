@@ -13,7 +13,7 @@ import aiohttp
 import orjson
 
 from services.intake.forms import FormName, rows_of
-from services.intake.sending import items_of
+from services.intake.sending import incidents_in, items_of
 from shared.contracts.incident import Fault
 from shared.errors import Refused
 
@@ -74,15 +74,14 @@ def read_document(document: bytes) -> Iterator[Message]:
     """The messages of a document as an address gives it; a line that is no JSON is a message as well, and
     the door would refuse it."""
     try:
-        whole = orjson.loads(document)
-    except orjson.JSONDecodeError:
+        incidents = incidents_in(document)
+    except ValueError:
         lines = [line.strip() for line in document.split(b"\n")]
         if not any(line.startswith(b"{") for line in lines):
             raise NoMessages("The address gives neither JSON nor JSON lines.") from None
         yield from (Message(number, line) for number, line in enumerate(lines, 1) if line)
         return
-    for number, one in enumerate(whole if isinstance(whole, list) else [whole], 1):
-        yield Message(number, orjson.dumps(one) if isinstance(whole, list) else document)
+    yield from (Message(number, body) for number, (body, _) in enumerate(incidents, 1))
 
 
 async def fetch(address: str) -> bytes:

@@ -7,9 +7,11 @@ stopped; `report` says what became of each, and why.
 
 from __future__ import annotations
 
-from services.intake.sending.files import Item, Source, items_of, open_source
+from services.intake.sending.files import Item, Source, incidents_in, items_of, open_source
 from services.intake.sending.journal import Journal
 from services.intake.sending.report import Outcome, Report
 from services.intake.sending.sender import Sender
 
-__all__ = ["Item", "Journal", "Outcome", "Report", "Sender", "Source", "items_of", "open_source"]
+__all__ = [
+    "Item", "Journal", "Outcome", "Report", "Sender", "Source", "incidents_in", "items_of", "open_source",
+]  # fmt: skip

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,8 @@ from typing import Any, Final
 import orjson
 
 _BOM: Final = b"\xef\xbb\xbf"
+_SPACE: Final = " \t\r\n"
+_DECODER: Final = json.JSONDecoder()
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,12 +75,51 @@ def items_of(path: Path) -> Iterator[Item]:
             return
         whole = first + file.read()
     try:
-        parsed = orjson.loads(whole)
-    except orjson.JSONDecodeError as error:
-        raise ValueError(f"{path} is neither JSON nor JSON lines (line {error.lineno}).") from None
-    incidents = parsed if isinstance(parsed, list) else [parsed]
-    for number, incident in enumerate(incidents, 1):
-        yield _item(number, orjson.dumps(incident), len(whole) * number // len(incidents), incident)
+        incidents = incidents_in(whole)
+    except ValueError as error:
+        raise ValueError(
+            f"{path} is neither JSON nor JSON lines (line {getattr(error, 'lineno', 1)})."
+        ) from None
+    for number, (body, said) in enumerate(incidents, 1):
+        yield _item(number, body, len(whole) * number // len(incidents), said)
+
+
+def incidents_in(document: bytes) -> list[tuple[bytes, Any]]:
+    """The entries of a JSON list, or the one document: each as it is written, on one line, and what it says.
+
+    Nothing is written anew: of a name that stands twice one would be lost on the way to the door, which
+    names both. Raises ValueError where it is not JSON.
+    """
+    text = document.decode()
+    try:
+        at = _skip_space(text, 0)
+        if not text.startswith("[", at):
+            return [(_on_one_line(text), json.loads(text))]
+        found: list[tuple[bytes, Any]] = []
+        at = _skip_space(text, at + 1)
+        while not (text.startswith("]", at) and not found):
+            said, end = _DECODER.raw_decode(text, at)
+            found.append((_on_one_line(text[at:end]), said))
+            at = _skip_space(text, end)
+            if not text.startswith(",", at):
+                break
+            at = _skip_space(text, at + 1)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+    if text[at:].strip(_SPACE) != "]":
+        raise json.JSONDecodeError("no end of the list", text, at)
+    return found
+
+
+def _skip_space(text: str, at: int) -> int:
+    while at < len(text) and text[at] in _SPACE:
+        at += 1
+    return at
+
+
+def _on_one_line(text: str) -> bytes:
+    """In JSON a line end stands between values only: within a text it is an escape."""
+    return text.strip(_SPACE).replace("\r", " ").replace("\n", " ").encode()
 
 
 def _read(line: bytes) -> Any:

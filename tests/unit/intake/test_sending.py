@@ -48,6 +48,27 @@ def test_a_list_is_its_incidents(tmp_path: Path) -> None:
     assert references(written(tmp_path / "a.json", incidents)) == ["a", "b"]
 
 
+def test_an_incident_of_a_list_goes_to_the_door_as_it_is_written(tmp_path: Path) -> None:
+    one = (
+        b'{"reference":"a","strangulation":true,\r\n "strangulation":false,"n":123456789012345678901234567890}'
+    )
+    other = b'{"reference":"b","summary":"half \\ud83d, [\\n]"}'
+    items = list(items_of(written(tmp_path / "a.json", b" [" + one + b" ,\n" + other + b"]\n")))
+    assert [item.body for item in items] == [one.replace(b"\r\n", b"  "), other]
+    assert [item.reference for item in items] == ["a", "b"]
+    whole = list(items_of(written(tmp_path / "b.json", b"\n" + one)))
+    assert [item.body for item in whole] == [one.replace(b"\r\n", b"  ")]
+    assert list(items_of(written(tmp_path / "c.json", b"\n[ ]"))) == []
+
+
+@pytest.mark.parametrize(
+    "text", [b"[{}", b"[{},]", b"[{} {}]", b"[{}] x", b"[", b"{} {}", b"[" * 200_000, b"\xff"]
+)
+def test_a_list_that_is_cut_short_or_goes_on_is_no_json(tmp_path: Path, text: bytes) -> None:
+    with pytest.raises(ValueError, match="neither JSON nor JSON lines"):
+        list(items_of(written(tmp_path / "a.json", b"\n" + text)))
+
+
 def test_what_is_no_json_is_said(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="neither JSON nor JSON lines"):
         list(items_of(written(tmp_path / "a.txt", b"Dear Sirs,\nplease find enclosed\n")))

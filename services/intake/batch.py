@@ -23,6 +23,9 @@ from shared.web import MAX_BODY_BYTES, too_slow
 WINDOW: Final = 400
 """Lines that may be on their way into the store at one time."""
 
+WINDOW_BYTES: Final = 16 * 1024 * 1024
+"""Bytes of such lines: of long ones fewer may be on their way, or a few callers would fill our memory."""
+
 UNFETCHED_BYTES: Final = 256 * 1024 * 1024
 """Answers that may wait on our disk for one caller: those of some hundred thousand lines."""
 
@@ -148,6 +151,8 @@ class LineStream:
         self._trace = trace
         self._under_way: asyncio.Queue[_Line | None] = asyncio.Queue(WINDOW)
         self._spool = Spool()
+        self._held = 0
+        self._answered = asyncio.Event()
 
     async def answers(self) -> AsyncIterator[bytes]:
         """The answers as JSON lines, as soon as they are known."""
@@ -177,6 +182,7 @@ class LineStream:
                     raise Refused(413, "Answers not fetched", f"Read the answers while you send. {_END}")
                 number += 1
                 if line is None or line.strip():
+                    await self._make_room(len(line or b""))
                     await self._under_way.put(_Line(number, self._take(line), line or b""))
                     await asyncio.sleep(0)  # other callers' turn: reading a line is work
         except ClientDisconnect:
@@ -185,6 +191,12 @@ class LineStream:
             _log.info("intake.batch_ended", lines=number, status=ended.status)
             await self._under_way.put(_Line(None, ended))
         await self._under_way.put(None)
+
+    async def _make_room(self, size: int) -> None:
+        while self._held and self._held + size > WINDOW_BYTES:
+            self._answered.clear()
+            await self._answered.wait()
+        self._held += size
 
     def _take(self, line: bytes | None) -> _Answer:
         if line is None:
@@ -204,6 +216,8 @@ class LineStream:
     async def _answer_lines(self) -> None:
         while (line := await self._under_way.get()) is not None:
             self._spool.put(await self._written(line))
+            self._held -= len(line.text)
+            self._answered.set()
 
     async def _written(self, line: _Line) -> bytes:
         answer: Answered | Refused

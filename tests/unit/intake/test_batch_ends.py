@@ -9,7 +9,7 @@ from typing import Any
 
 import orjson
 
-from services.intake.batch import LineStream, Pace
+from services.intake.batch import WINDOW_BYTES, LineStream, Pace
 from services.intake.handlers import Answered
 from services.intake.submissions import Submission, read_sent, read_submission
 from shared.errors import Refused
@@ -74,3 +74,40 @@ async def test_a_batch_whose_answers_nobody_fetches_is_ended() -> None:
     told = await answers(chunks(), taken, unfetched=0)
     assert told[-1]["code"] == 413
     assert len(taken) == len(told) - 1 < 50
+
+
+async def test_long_lines_wait_for_one_another_before_they_fill_the_memory() -> None:
+    long = b'{"x":"' + b"a" * (1024 * 1024 - 8) + b'"}\n'
+    waiting: list[asyncio.Future[Answered]] = []
+    at_once: list[int] = []
+
+    async def chunks() -> AsyncIterator[bytes]:
+        for _ in range(40):
+            yield long
+
+    def submit(_: Submission) -> asyncio.Future[Answered]:
+        waiting.append(asyncio.get_running_loop().create_future())
+        return waiting[-1]
+
+    async def keep(refused: Refused, raw: bytes) -> Refused:
+        return refused
+
+    async def store() -> None:
+        """Stores whatever waits, each time that nothing more comes."""
+        while sum(at_once) < 40:
+            before = len(waiting)
+            await asyncio.sleep(0.05)
+            if waiting and len(waiting) == before:
+                at_once.append(before)
+                for one in waiting:
+                    one.set_result(Answered(b"{}", "accepted"))
+                waiting.clear()
+
+    some = read_submission(read_sent(line("1"), "batch"), caller=NORTH, arrived=NOON, trace=None)
+    trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+    stream = LineStream(chunks(), lambda raw, trace: some, submit, keep=keep, trace=trace)
+    async with asyncio.timeout(20), asyncio.TaskGroup() as tasks:
+        tasks.create_task(store())
+        told = b"".join([piece async for piece in stream.answers()])
+    assert told.count(b'"code":202') == 40
+    assert max(at_once) * len(long.strip()) <= WINDOW_BYTES

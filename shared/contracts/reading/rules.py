@@ -82,6 +82,9 @@ RULES: Final[dict[str, Rule]] = {
     "absent_but_involved": Rule(
         "contradicts that the child was held, hurt or stepped in", "unknown", "NSPCC 2009 t19, s4.12"
     ),
+    "no_children": Rule(
+        "contradicts what else is said of a child", "unknown", "London 2008 s9.6: without a child nobody asks"
+    ),
     "unhurt_but_injured": Rule("contradicts the list of injuries", "unknown", "NSPCC 2009 t17"),
     # relationships
     "stranger_related": Rule("names a person who is not in the incident", "aside"),
@@ -103,9 +106,15 @@ RULES: Final[dict[str, Rule]] = {
     ),
     "no_sexual_offence": Rule("contradicts the violence or the offences", "unknown", "NSPCC 2009 t27"),
     "no_weapons": Rule("contradicts the violence", "unknown", "NSPCC 2009 box 10"),
-    "no_violence": Rule("contradicts the injuries or the strangulation", "unknown", "NSPCC 2009 box 10"),
-    "no_injuries": Rule("contradicts that a child is injured", "unknown", "NSPCC 2009 t17"),
-    "no_threats": Rule("contradicts the offences", "unknown", "NSPCC 2009 t27"),
+    "no_violence": Rule(
+        "contradicts the injuries, the strangulation, the weapons or the offences",
+        "unknown",
+        "NSPCC 2009 box 10",
+    ),
+    "no_injuries": Rule(
+        "contradicts that a child is injured, the weapons or the offences", "unknown", "NSPCC 2009 t17"
+    ),
+    "no_threats": Rule("contradicts the weapons or the offences", "unknown", "NSPCC 2009 t27"),
     "no_stalking": Rule("contradicts the offences", "unknown", "NSPCC 2009 t27"),
     "no_damage": Rule("contradicts the offences", "unknown", "NSPCC 2009 t27"),
     # consent

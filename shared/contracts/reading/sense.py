@@ -12,8 +12,11 @@ from shared.contracts.reading.relationships import check_relationships
 from shared.contracts.reading.rules import CLEARLY, CLOCKS, RULES, TOMORROW
 from shared.contracts.reading.validation import Places
 
-_INVOLVED: Final = ("held_by_adult", "intervened", "injured")
+_INVOLVED: Final = ("held_by_adult", "intervened", "assaulted", "injured")
 _SEXUAL: Final = frozenset({"sexual_assault", "rape"})
+_INJURING: Final = frozenset({"actual_bodily_harm", "grievous_bodily_harm", "attempted_murder", "murder"})
+_VIOLENT: Final = _INJURING | _SEXUAL | {"common_assault", "strangulation"}
+_OF_CHILDREN: Final = frozenset({"harm_children", "take_children"})
 
 
 def check_sense(
@@ -32,6 +35,9 @@ def check_sense(
     relationships = check_relationships(incident, data, places, faults, births, latest)
     if relationships is not None:
         changed["relationships"] = relationships
+    if incident.children == [] and _speaks_of_a_child(incident):
+        faults.add("/children", [], RULES["no_children"].because)
+        changed["children"] = None
     children = changed.get("children", incident.children)
     if incident.incident is not None:
         happened = _check_happened(incident.incident, children or (), births, places, faults)
@@ -79,6 +85,16 @@ def _check_times(
     return changed
 
 
+def _speaks_of_a_child(incident: Incident) -> bool:
+    happened = incident.incident
+    return incident.caller == "child" or (
+        happened is not None
+        and (
+            "child_cruelty" in (happened.offences or ()) or not _OF_CHILDREN.isdisjoint(happened.threats or ())
+        )
+    )
+
+
 def _check_happened(
     happened: Happened,
     children: list[Child] | tuple[()],
@@ -104,11 +120,19 @@ def _check_happened(
         unknown("property_damaged", False, "no_damage")
     if happened.weapons == [] and "weapon" in violence:
         unknown("weapons", [], "no_weapons")
-    if happened.threats == [] and "threats_to_kill" in offences:
+    uses = {weapon.use for weapon in happened.weapons or ()}
+    if happened.threats == [] and ("threats_to_kill" in offences or "threatened" in uses):
         unknown("threats", [], "no_threats")
-    if happened.violence == [] and (happened.injuries or happened.strangulation):
+    if happened.violence == [] and (
+        happened.injuries
+        or happened.strangulation
+        or not uses.isdisjoint(("used", "injured"))
+        or not _VIOLENT.isdisjoint(offences)
+    ):
         unknown("violence", [], "no_violence")
-    if happened.injuries == [] and any(child.injured for child in children):
+    if happened.injuries == [] and (
+        any(child.injured for child in children) or "injured" in uses or not _INJURING.isdisjoint(offences)
+    ):
         unknown("injuries", [], "no_injuries")
     for name, end, rule in (("injuries", "to", "stranger_injured"), ("weapons", "by", "stranger_armed")):
         entries: Any = getattr(happened, name)
@@ -134,7 +158,8 @@ def _check_children(
     corrected: list[Child] | None = None
     for i, child in enumerate(children):
         changed: dict[str, Any] = {}
-        if child.presence == "not_on_premises" and any(getattr(child, sign) for sign in _INVOLVED):
+        involved = child.id in hurt or any(getattr(child, sign) for sign in _INVOLVED)
+        if child.presence == "not_on_premises" and involved:
             faults.add(
                 f"{places.of('/children', i)}/presence", child.presence, RULES["absent_but_involved"].because
             )

@@ -62,6 +62,16 @@ TIE = {"from": "a2", "to": "a1"}
             "children__0__presence": "not_on_premises", "children__0__held_by_adult": True}),
         ("absent_but_involved", "/children/0/presence", {
             "children__0__presence": "not_on_premises", "children__0__intervened": True}),
+        ("absent_but_involved", "/children/0/presence", {
+            "children__0__presence": "not_on_premises", "children__0__assaulted": True}),
+        ("absent_but_involved", "/children/0/presence", {
+            "children__0__presence": "not_on_premises", "children__0__injured": None,
+            "incident__injuries": [{"to": "c1"}]}),
+        ("no_children", "/children", {"children": [], "relationships": None, "caller": "child"}),
+        ("no_children", "/children", {
+            "children": [], "relationships": None, "incident__offences": ["child_cruelty"]}),
+        ("no_children", "/children", {
+            "children": [], "relationships": None, "incident__threats": ["take_children"]}),
         ("unhurt_but_injured", "/children/0/injured", {
             "children__0__injured": False, "incident__injuries": [{"to": "c1", "severity": "minor"}]}),
         ("separated_impossible", "/relationships/0/separated_on", {
@@ -85,7 +95,17 @@ TIE = {"from": "a2", "to": "a1"}
             "incident__offences": ["rape"], "incident__sexual_offence": False}),
         ("no_weapons", "/incident/weapons", {"incident__violence": ["weapon"], "incident__weapons": []}),
         ("no_violence", "/incident/violence", {"incident__violence": [], "incident__strangulation": True}),
+        ("no_violence", "/incident/violence", {
+            "incident__violence": [], "incident__weapons": [{"kind": "knife", "use": "used"}]}),
+        ("no_violence", "/incident/violence", {
+            "incident__violence": [], "incident__offences": ["common_assault"]}),
         ("no_injuries", "/incident/injuries", {"incident__injuries": [], "children__0__injured": True}),
+        ("no_injuries", "/incident/injuries", {
+            "incident__injuries": [], "incident__weapons": [{"kind": "knife", "use": "injured"}]}),
+        ("no_injuries", "/incident/injuries", {
+            "incident__injuries": [], "incident__offences": ["grievous_bodily_harm"]}),
+        ("no_threats", "/incident/threats", {
+            "incident__threats": [], "incident__weapons": [{"kind": "knife", "use": "threatened"}]}),
         ("no_threats", "/incident/threats", {
             "incident__threats": [], "incident__offences": ["threats_to_kill"]}),
         ("no_stalking", "/incident/stalking", {

@@ -6,7 +6,7 @@ ARGS ?=
 LOCK = $(BIN)/uv pip compile pyproject.toml --generate-hashes --universal --python-version 3.11 \
 	--no-emit-index-url --no-header --no-annotate --quiet
 
-.PHONY: help setup demo up test check format lock clean
+.PHONY: help setup demo train up test check format lock clean
 
 help: ## this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:[^#]*## /: /'
@@ -25,6 +25,9 @@ $(VENV)/.ready: requirements-dev.lock pyproject.toml
 demo: setup ## a simulated month goes the whole way on this machine (ARGS="--incidents 1000")
 	@$(BIN)/waymark demo $(ARGS)
 
+train: setup ## what training and measuring the linkage needs besides (splink, duckdb, pandas)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-train.lock
+
 up: setup ## the whole system in this terminal, until Ctrl-C
 	@$(BIN)/waymark up $(ARGS)
 
@@ -40,9 +43,10 @@ format: setup ## put everything into the one format
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 
-lock: setup ## write both locks anew from pyproject.toml: what runs, and what is needed to work on it
+lock: setup ## write the locks anew from pyproject.toml: what runs, what is needed to work on it, and to train
 	@$(LOCK) --output-file requirements.lock
 	@$(LOCK) --extra dev --output-file requirements-dev.lock
+	@$(LOCK) --extra dev --extra train --output-file requirements-train.lock
 
 clean: ## remove what make made
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache

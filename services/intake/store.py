@@ -225,15 +225,18 @@ async def keep_told(tx: Transaction, told: Mapping[str, tuple[bytes | None, byte
 
 
 async def case_with_revisions(tx: Transaction, case: str) -> tuple[Row, list[Row]] | None:
-    """A case and its revisions in order, without what was sent; None where it is not known."""
+    """A case and its revisions in order, without what was sent, and the `answer` of the newest alone; None
+    where it is not known."""
     found = await tx.row('SELECT * FROM cases WHERE "case" = :case', case=case)
     if found is None:
         return None
     revisions = await tx.rows(
         """
-        SELECT revision, status, answer, contact_at, arrived_at, accepted_at, changed FROM revisions
-        WHERE "case" = :case ORDER BY revision
+        SELECT revision, status, contact_at, arrived_at, accepted_at, changed,
+            CASE WHEN revision = :newest THEN answer END AS answer
+        FROM revisions WHERE "case" = :case ORDER BY revision
         """,
         case=case,
+        newest=found["newest"],
     )
     return found, revisions

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Annotated, Any, Final
 
 import orjson
@@ -116,7 +117,8 @@ def _answered_by_line(
     async def keep(refused: Refused, line: bytes) -> Refused:
         return await parts.quarantine.keep(refused, line, caller, door)
 
-    lines = LineStream(chunks, read_line, parts.writer.submit, keep=keep, trace=trace_of(request))
+    submit = partial(parts.writer.submit, of_many=True)
+    lines = LineStream(chunks, read_line, submit, keep=keep, trace=trace_of(request))
     parts.allowance.start_batch(caller.key)
     return Streamed(lines.answers(), _LINES[0], ended=lambda: parts.allowance.end_batch(caller.key))
 

@@ -54,13 +54,14 @@ class Writer:
         self._lines: deque[Waiting] = deque()
         self._something = asyncio.Event()
 
-    def submit(self, submission: Submission) -> asyncio.Future[Answered]:
-        """Put a submission in the queue. The future gives its answer once it is stored, or raises Refused:
-        409 where it conflicts, 503 where it cannot be stored now. Raises Refused (503) when too many wait."""
+    def submit(self, submission: Submission, *, of_many: bool = False) -> asyncio.Future[Answered]:
+        """Put a submission in the queue; `of_many`: a line of a batch or a row of an export. The future gives
+        its answer once it is stored, or raises Refused: 409 where it conflicts, 503 where it cannot be stored
+        now. Raises Refused (503) when too many wait."""
         if len(self._singles) + len(self._lines) >= self._queue_size:
             raise _not_now("More is coming in than can be stored at the moment.")
         answer: asyncio.Future[Answered] = asyncio.get_running_loop().create_future()
-        (self._lines if submission.door == "batch" else self._singles).append((submission, answer))
+        (self._lines if of_many else self._singles).append((submission, answer))
         self._something.set()
         return answer
 

@@ -14,7 +14,7 @@ import pytest
 
 from services.intake.handlers import Answer, Answered
 from services.intake.store import Overtaken
-from services.intake.submissions import Door, Submission, read_sent, read_submission
+from services.intake.submissions import Submission, read_sent, read_submission
 from services.intake.writer import Writer
 from shared.errors import Refused, Retryable
 from shared.keys import Caller
@@ -23,9 +23,9 @@ from tests.builders import an_incident
 POLICE = Caller(key="k1", role="police", force="northshire")
 
 
-def a_submission(reference: str, door: Door = "json") -> Submission:
+def a_submission(reference: str) -> Submission:
     return read_submission(
-        read_sent(orjson.dumps(an_incident(reference=reference)), door),
+        read_sent(orjson.dumps(an_incident(reference=reference)), "json"),
         caller=POLICE,
         arrived=datetime(2026, 11, 21, 9, tzinfo=UTC),
         trace=None,
@@ -95,7 +95,7 @@ async def test_a_rush_is_stored_in_groups_of_the_allowed_size() -> None:
 async def test_one_incident_alone_goes_before_lines_of_a_batch() -> None:
     store = Store()
     async with writing(store, group_size=2) as writer:
-        lines = [writer.submit(a_submission(f"line-{n}", "batch")) for n in range(3)]
+        lines = [writer.submit(a_submission(f"line-{n}"), of_many=True) for n in range(3)]
         single = writer.submit(a_submission("single"))
         await bodies(*lines, single)
     assert store.groups[0] == ["single", "line-0"]

@@ -23,7 +23,6 @@ from shared.contracts.incident import Fault
 from shared.errors import Refused
 
 STRUCTURED: Final = "application/cloudevents+json"
-BATCHED: Final = "application/cloudevents-batch+json"
 _ATTRIBUTES: Final = ("specversion", "id", "source", "type")
 
 

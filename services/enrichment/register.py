@@ -110,13 +110,13 @@ class Register:
     async def join(self, tx: EmittingTransaction, picture: Picture, arrivals: Mapping[str, Arrival]) -> None:
         """Join new revisions to the families in `picture`, emit them, and again the cases they changed.
 
-        A revision that its case has, or has a newer one than, is left aside.
+        A revision that its case has, or has a newer one than, is left aside, unless it comes `again`.
         """
         before = picture.standing
         arrivals = {
             case: arrival
             for case, arrival in arrivals.items()
-            if case not in before or before[case].revision < arrival.revision
+            if case not in before or before[case].revision < arrival.revision + arrival.event.body.again
         }
         if not arrivals:
             return

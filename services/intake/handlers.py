@@ -5,21 +5,23 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any, ClassVar, cast
+from typing import Any, cast
 
 import orjson
 
 from services.intake import domain, forms, liveness, replies, store
+from services.intake.accepted_event import AcceptedEvent
 from services.intake.progress import DecidedForPolice
 from services.intake.replies import Earlier
-from services.intake.submissions import Submission
+from services.intake.submissions import Submission, read_sent, read_submission
 from shared import cursors, ledger
-from shared.contracts.base import write_exact_moment, write_moment
-from shared.contracts.events import CaseAnswered, IncidentAccepted
-from shared.contracts.incident import Gap
+from shared.contracts.base import write_moment
+from shared.contracts.events import CaseAnswered
+from shared.contracts.incident import Fault, Gap
 from shared.contracts.topics import INCIDENTS
 from shared.db import Row, Transaction
 from shared.errors import Refused
+from shared.keys import Caller
 from shared.outbox import Emission, EmittingTransaction
 from shared.stage import Event
 
@@ -64,6 +66,14 @@ class _Judged:
     changed: list[str] | None
     emission: Emission | None = None
 
+    def goes_on_live(self) -> _Judged:
+        """The same, as no test."""
+        submission = self.submission
+        if submission.incident.test is not True:
+            return self
+        fault = Fault(at="/test", said=True, because=liveness.STAYS_LIVE)
+        return replace(self, submission=submission.with_fault(fault, test=None))
+
 
 async def accept(tx: EmittingTransaction, group: Sequence[Submission], moments: Moments) -> list[Answer]:
     """Judge, store and answer a group of submissions; emit each case's newest revision if it is new.
@@ -80,6 +90,7 @@ async def accept(tx: EmittingTransaction, group: Sequence[Submission], moments: 
     live = {case: row.live for case, row in rows.items()}
     answers: list[Answer] = []
     judged: dict[tuple[str, int], _Judged] = {}
+    revived: dict[str, _Judged] = {}
     for submission, moment in zip(group, moments.take(len(group)), strict=True):
         before = known.get(submission.case)
         beside = _beside(submission, before, earlier)
@@ -87,9 +98,8 @@ async def accept(tx: EmittingTransaction, group: Sequence[Submission], moments: 
         known[submission.case] = domain.knowing(before, beside, verdict)
         place = (submission.case, verdict.revision)
         if verdict.to_store:
-            submission, live[submission.case] = liveness.settle(
-                submission, live.get(submission.case), newest=verdict.newest
-            )
+            was_live = live.get(submission.case)
+            submission, live[submission.case] = liveness.settle(submission, was_live, newest=verdict.newest)
             first = firsts.setdefault(submission.case, moment)
             last = earlier.get((submission.case, before.newest)) if before and verdict.newest else None
             changed = replies.changes(last, submission) if last else None
@@ -100,6 +110,8 @@ async def accept(tx: EmittingTransaction, group: Sequence[Submission], moments: 
             answer = Answered(replies.accepted(submission, verdict, last, changed, not_carried), verdict.word)
             judged[place] = _Judged(submission, verdict, moment, first, live[submission.case], answer, changed)
             earlier[place] = Earlier(submission.raw, submission.door, answer.body)
+            if was_live is False and live[submission.case] and not verdict.newest:
+                revived[submission.case] = judged[place]
             answers.append(answer)
         elif verdict.word == "used_up":
             answers.append(Refused(409, "No number left", "The case has the highest revision there is."))
@@ -109,7 +121,7 @@ async def accept(tx: EmittingTransaction, group: Sequence[Submission], moments: 
             first_answer = earlier[place].answer if place in earlier else bytes(stored[place]["answer"])
             answers.append(Answered(replies.repeated(first_answer), "repeated"))
     await store.not_told(tx, told_once)
-    await _save(tx, judged, rows)
+    await _save(tx, judged, rows, revived)
     return answers
 
 
@@ -167,8 +179,13 @@ def _known(
 
 
 async def _save(
-    tx: EmittingTransaction, judged: dict[tuple[str, int], _Judged], rows: dict[str, store.NewestOf]
+    tx: EmittingTransaction,
+    judged: dict[tuple[str, int], _Judged],
+    rows: dict[str, store.NewestOf],
+    revived: Mapping[str, _Judged],
 ) -> None:
+    """Store what was judged and emit each case's newest revision. `revived`: by case, the live revision that
+    came behind a test: the newest goes on as live, once more if it had gone on already."""
     if not judged:
         return
     newest: dict[str, _Judged] = {}
@@ -178,8 +195,10 @@ async def _save(
         if one.verdict.newest:
             newest[one.submission.case] = one
     for one in newest.values():
-        one.emission = _emit(tx, one)
+        one.emission = _emit(tx, one.goes_on_live() if one.submission.case in revived else one)
+    again = await _emit_again(tx, {case: one for case, one in revived.items() if case not in newest}, rows)
     await tx.store_emissions()
+    await store.note_emitted(tx, {case: (rows[case].newest, emission.seq) for case, emission in again.items()})
     heads = [
         store.NewestOf(
             case,
@@ -197,41 +216,38 @@ async def _save(
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _AcceptedEvent:
-    """`IncidentAccepted` with the incident as it is written already."""
-
-    incident: bytes
-    revision: int
-    accepted_at: datetime
-    revision_accepted_at: datetime
-    gaps: Sequence[Gap]
-    type: ClassVar[str] = IncidentAccepted.type
-
-    def as_bytes(self) -> bytes:
-        """The body as JSON."""
-        return orjson.dumps(
-            {
-                "incident": orjson.Fragment(self.incident),
-                "revision": self.revision,
-                "accepted_at": write_exact_moment(self.accepted_at),
-                "revision_accepted_at": write_moment(self.revision_accepted_at),
-                "gaps": [replies.gap_told(gap) for gap in self.gaps],
-            }
+async def _emit_again(
+    tx: EmittingTransaction, revived: Mapping[str, _Judged], rows: Mapping[str, store.NewestOf]
+) -> dict[str, Emission]:
+    """Emit the stored newest revision of cases that were taken for tests, as no test."""
+    stored = await store.sent_of(tx, [(case, rows[case].newest) for case in sorted(revived)])
+    emissions = {}
+    for (case, revision), row in stored.items():
+        late = revived[case]
+        newest = read_submission(
+            read_sent(bytes(row["raw"]), row["door"]),
+            caller=Caller(key=row["key"], role="police", force=case.split("/", 1)[0]),
+            arrived=late.submission.arrived,
+            trace=late.submission.trace,
+            lane=late.submission.lane,
         )
+        one = replace(late, submission=newest, verdict=domain.Verdict("amended", revision, True))
+        emissions[case] = _emit(tx, one.goes_on_live(), again=True)
+    return emissions
 
 
-def _emit(tx: EmittingTransaction, one: _Judged) -> Emission:
+def _emit(tx: EmittingTransaction, one: _Judged, *, again: bool = False) -> Emission:
     submission = one.submission
     return tx.emit(
         INCIDENTS,
         submission.case,
-        _AcceptedEvent(
+        AcceptedEvent(
             submission.written(one.verdict.revision),
             one.verdict.revision,
             one.first_accepted_at,
             one.accepted_at,
             submission.gaps,
+            again,
         ),
         started=submission.arrived,
         lane=submission.lane,

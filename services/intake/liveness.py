@@ -2,7 +2,8 @@
 
 A live case that became a test would drop out of its family's history, and the recipients who were told of
 it would never hear. To take an incident back there is `withdrawn`, which reaches them all. The other way
-is open: a test that is sent again as no test goes to live recipients from then on.
+is open: a test that is sent again as no test goes to live recipients from then on. A live revision that
+comes behind a higher one that says it is a test makes the case live too: the end is that of the other order.
 """
 
 from __future__ import annotations
@@ -14,8 +15,8 @@ from shared.contracts.incident import Fault
 
 STAYS_LIVE: Final = "the case is live: to take it back send withdrawn: true"
 BEHIND_A_TEST: Final = (
-    "a higher revision of the case says that it is a test, so nobody live is told: to tell them send a higher"
-    " revision that is no test"
+    "a higher revision of the case says that it is a test: the case is live, and that revision goes to live"
+    " recipients"
 )
 
 

@@ -77,12 +77,12 @@ async def revisions_of(tx: Transaction, wanted: Sequence[tuple[str, int]]) -> di
 
 
 async def sent_of(tx: Transaction, wanted: Sequence[tuple[str, int]]) -> dict[tuple[str, int], Row]:
-    """What was sent as those (case, revision), word for word: `raw`, `door`, and the `answer` it got."""
+    """What was sent as those (case, revision), word for word: `raw`, `door`, `key`, and the `answer` it got."""
     if not wanted:
         return {}
     rows = await tx.rows(
         """
-        SELECT "case", revision, raw, door, answer FROM revisions
+        SELECT "case", revision, raw, door, key, answer FROM revisions
         WHERE ("case", revision) IN
             (SELECT * FROM unnest(CAST(:cases AS text[]), CAST(:revisions AS bigint[])))
         """,
@@ -193,6 +193,17 @@ async def save(
     )
     if counted is None or counted["made"] != len(new) or counted["stored"] != len(revisions):
         raise Overtaken("another copy of intake made the same case at the same moment")
+
+
+async def note_emitted(tx: Transaction, emitted: Mapping[str, tuple[int, int]]) -> None:
+    """Note, per case, that its revision was emitted again: (revision, the event's `seq`)."""
+    for case, (revision, seq) in sorted(emitted.items()):
+        await tx.execute(
+            'UPDATE revisions SET emitted_seq = :seq WHERE "case" = :case AND revision = :revision',
+            seq=seq,
+            case=case,
+            revision=revision,
+        )
 
 
 async def lock_told(tx: Transaction, cases: Sequence[str]) -> dict[str, Row]:

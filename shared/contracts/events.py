@@ -28,6 +28,9 @@ class IncidentAccepted(Contract):
     microsecond, since an order to the millisecond has ties."""
     revision_accepted_at: Annotated[Moment, OPERATIONAL]
     gaps: Annotated[list[Gap], OPERATIONAL] = []
+    again: Annotated[bool, OPERATIONAL] = False
+    """Whether this revision stood here before and goes on otherwise: it was taken for a test, and a live
+    one has come behind it."""
 
 
 class IncidentEnriched(Contract):

@@ -21,6 +21,7 @@ from tests.builders import an_incident
 from tests.e2e.topics import newest
 from tests.integration.waiting import until
 from waymark.demo.receivers import Receivers
+from waymark.reconcile import conservation
 from waymark.system import Plan, System
 
 TESTING = "test-northbury-children"
@@ -56,7 +57,7 @@ class World:
 
         async def come_to_an_end() -> bool:
             found = await self.where(reference)
-            return found["revision"] == revision and found["state"] not in ("in_flight", "accepted")
+            return found["revision"] >= revision and found["state"] not in ("in_flight", "accepted")
 
         await until(come_to_an_end, f"{reference} to its end", 90)
 
@@ -172,3 +173,21 @@ async def test_a_test_that_is_sent_again_as_live_goes_to_live_recipients_from_th
 
         await until(is_told, "live recipients are told", 60)
         assert not [note for _, note in world.told_of("TRIAL") if note.get("test")]
+
+
+@pytest.mark.timeout(300)
+async def test_a_live_revision_that_comes_behind_a_test_reaches_live_recipients(folder: Path) -> None:
+    async with world_in(folder) as world:
+        await world.post("BEHIND", revision=2, test=True, summary="Child taken to hospital.")
+        assert world.told_of("BEHIND") == []
+        await world.post("BEHIND", revision=1)
+
+        async def is_told() -> bool:
+            return bool(world.told_of("BEHIND"))
+
+        await until(is_told, "live recipients are told", 60)
+        decided = await newest(world.system.parts.kafka, DECIDED)
+        body = decided["northshire/BEHIND"]["body"]
+        assert (body["revision"], body["incident"].get("test")) == (2, None), "the newest revision, as live"
+        checked = await conservation(world.system.parts.database, world.system.parts.kafka)
+        assert checked["unaccounted"] == 0

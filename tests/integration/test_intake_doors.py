@@ -407,7 +407,7 @@ async def test_a_test_may_be_sent_live_and_then_stays_live(door: Door) -> None:
     assert [event.body.incident.test for event in events] == [True, True, False, None]
 
 
-async def test_a_live_revision_that_comes_behind_a_test_is_named_and_the_next_is_live(door: Door) -> None:
+async def test_a_live_revision_that_comes_behind_a_test_makes_the_case_live_at_once(door: Door) -> None:
     reference = a_reference()
     async with door.client() as client:
         await post(client, reference=reference, revision=2, test=True)
@@ -415,8 +415,26 @@ async def test_a_live_revision_that_comes_behind_a_test_is_named_and_the_next_is
         third = (await post(client, reference=reference, revision=3, test=True)).json()
     assert live_faults(late) == [BEHIND_A_TEST]
     assert live_faults(third) == [STAYS_LIVE]
-    events = await published(door, f"northshire/{reference}", 2)
-    assert [(event.body.revision, event.body.incident.test) for event in events] == [(2, True), (3, None)]
+    events = await published(door, f"northshire/{reference}", 3)
+    assert [(event.body.revision, event.body.incident.test, event.body.again) for event in events] == [
+        (2, True, False),
+        (2, None, True),
+        (3, None, False),
+    ]
+
+
+async def test_within_a_batch_too_a_live_revision_behind_a_test_makes_the_case_live(door: Door) -> None:
+    reference = a_reference()
+    lines = [
+        orjson.dumps(an_incident(reference=reference, revision=n, test=test))
+        for n, test in ((2, True), (1, None))
+    ]
+    async with door.client() as client:
+        await client.post(
+            "/v1/incidents/batch", content=b"\n".join(lines), headers={"Content-Type": "application/x-ndjson"}
+        )
+    events = await published(door, f"northshire/{reference}", 1)
+    assert (events[-1].body.revision, events[-1].body.incident.test) == (2, None)
 
 
 async def test_revisions_in_one_batch_are_held_to_the_same_rule(door: Door) -> None:

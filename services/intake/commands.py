@@ -52,7 +52,10 @@ def send(
     ] = None,
     batch: Annotated[bool, typer.Option("--batch", help="Post a thousand lines at a time.")] = False,
     bulk: Annotated[
-        bool, typer.Option("--bulk", help="A backfill: let everything else go first. Needs --batch.")
+        bool,
+        typer.Option(
+            "--bulk", help="A backfill: let everything else go first. Needs --batch, or a form's CSV."
+        ),
     ] = False,
     again: Annotated[
         bool, typer.Option("--again", help="Send everything, also what was answered before an interruption.")
@@ -85,8 +88,8 @@ def send(
         _misused("No key: give one with --key or WAYMARK_KEY; `waymark keys create --role police` makes one.")
     if not file.is_file():
         _misused(f"There is no file {file}.")
-    if (bulk and not batch) or (batch and form is not None):
-        _misused("--bulk goes with --batch, and --batch with incidents: a form's CSV goes in batches anyway.")
+    if (bulk and not batch and form is None) or (batch and form is not None):
+        _misused("--bulk goes with --batch or a form's CSV, and --batch with incidents only.")
     sender = Sender(
         address,
         key=key,

@@ -26,7 +26,7 @@ from shared.errors import Refused
 from shared.keys import Caller, must_be
 from shared.runtime import Runtime
 from shared.vocabulary import Lane
-from shared.web import MAX_BODY_BYTES, JsonResponse, read_body, trace_of
+from shared.web import JsonResponse, read_body, trace_of
 
 LONGEST_WAIT_S: Final = 30.0
 CSV_BYTES: Final = 16 * 1024 * 1024
@@ -99,6 +99,7 @@ def _posting(router: APIRouter, parts: Parts) -> None:
         caller = await parts.police(request)
         await parts.allowance.take(caller.key)
         _media_type(request, _LINES)
+        parts.allowance.start_batch(caller.key)
 
         def read_line(line: bytes, trace: str) -> Submission:
             return read_plain(line, "batch", caller=caller, arrived=ledger.now(), trace=trace, lane=lane)
@@ -119,7 +120,6 @@ def _answered_by_line(
 
     submit = partial(parts.writer.submit, of_many=True)
     lines = LineStream(chunks, read_line, submit, keep=keep, trace=trace_of(request))
-    parts.allowance.start_batch(caller.key)
     return Streamed(lines.answers(), _LINES[0], ended=lambda: parts.allowance.end_batch(caller.key))
 
 
@@ -130,25 +130,22 @@ def _forms(router: APIRouter, parts: Parts) -> None:
         tags=["forms"],
         **documentation.POST_FORM,
     )
-    async def post_form(request: Request, form: FormName) -> Response:
+    async def post_form(
+        request: Request,
+        form: FormName,
+        lane: Annotated[Lane, Query(description="bulk: let everything else go first (a backfill)")] = "live",
+    ) -> Response:
         arrived = ledger.now()
         caller = await parts.police(request)
         await parts.allowance.take(caller.key)
+        if _said_type(request) == _CSV:
+            return await _take_export(parts, request, caller, form, lane)
         raw = b""
         try:
-            limit = CSV_BYTES if _said_type(request) == _CSV else MAX_BODY_BYTES
-            raw = await read_body(request, limit=limit)
-            media_type = _media_type(request, (_JSON, _CSV))
-            if media_type == _CSV:
-
-                def read_row(line: bytes, trace: str) -> Submission:
-                    return read_submission(_row(form, line), caller=caller, arrived=arrived, trace=trace)
-
-                return _answered_by_line(
-                    parts, request, caller, _rows(forms.rows_of(form, raw)), read_row, form
-                )
+            raw = await read_body(request)
+            _media_type(request, (_JSON, _CSV))
             submission = read_submission(
-                read_sent(raw, form), caller=caller, arrived=arrived, trace=trace_of(request)
+                read_sent(raw, form), caller=caller, arrived=arrived, trace=trace_of(request), lane=lane
             )
             answered = await parts.writer.submit(submission)
         except Refused as refused:
@@ -158,6 +155,27 @@ def _forms(router: APIRouter, parts: Parts) -> None:
     @router.get("/v1/forms/{form}", tags=["forms"], **documentation.GET_FORM)
     async def get_form(form: FormName) -> Response:
         return JsonResponse(forms.describe(form))
+
+
+async def _take_export(parts: Parts, request: Request, caller: Caller, form: FormName, lane: Lane) -> Response:
+    """A CSV export: counted as a batch from before it is read, since it is held whole."""
+    arrived = ledger.now()
+    parts.allowance.start_batch(caller.key)
+    raw = b""
+    try:
+        raw = await read_body(request, limit=CSV_BYTES)
+        _media_type(request, (_JSON, _CSV))
+
+        def read_row(line: bytes, trace: str) -> Submission:
+            return read_submission(_row(form, line), caller=caller, arrived=arrived, trace=trace, lane=lane)
+
+        return _answered_by_line(parts, request, caller, _rows(forms.rows_of(form, raw)), read_row, form)
+    except Refused as refused:
+        parts.allowance.end_batch(caller.key)
+        raise await parts.quarantine.keep(refused, raw, caller, form) from None
+    except BaseException:
+        parts.allowance.end_batch(caller.key)
+        raise
 
 
 async def _rows(rows: Iterator[forms.CsvRow]) -> AsyncIterator[bytes]:

@@ -25,6 +25,9 @@ Accept = Callable[[EmittingTransaction, Sequence[Submission]], Awaitable[list[An
 
 _OVERTAKEN_TRIES: Final = 5
 _RETRY_AFTER_S: Final = "2"
+_WAITING_BYTES: Final = 128 * 1024 * 1024
+"""What may wait to be stored; the longest submissions are a thousand times as long as most."""
+
 _GROUP_BYTES: Final = 1024 * 1024
 """A group ends with the submission that brings it over this: long ones go a few at a time."""
 
@@ -52,14 +55,16 @@ class Writer:
         self._within_s = within_s
         self._singles: deque[Waiting] = deque()
         self._lines: deque[Waiting] = deque()
+        self._waiting_bytes = 0
         self._something = asyncio.Event()
 
     def submit(self, submission: Submission, *, of_many: bool = False) -> asyncio.Future[Answered]:
         """Put a submission in the queue; `of_many`: a line of a batch or a row of an export. The future gives
         its answer once it is stored, or raises Refused: 409 where it conflicts, 503 where it cannot be stored
         now. Raises Refused (503) when too many wait."""
-        if len(self._singles) + len(self._lines) >= self._queue_size:
+        if len(self._singles) + len(self._lines) >= self._queue_size or self._waiting_bytes > _WAITING_BYTES:
             raise _not_now("More is coming in than can be stored at the moment.")
+        self._waiting_bytes += len(submission.raw)
         answer: asyncio.Future[Answered] = asyncio.get_running_loop().create_future()
         (self._lines if of_many else self._singles).append((submission, answer))
         self._something.set()
@@ -87,6 +92,7 @@ class Writer:
             while queue and len(group) < self._group_size and size < _GROUP_BYTES:
                 group.append(queue.popleft())
                 size += len(group[-1][0].raw)
+        self._waiting_bytes -= size
         return group
 
     async def _write(self, group: Sequence[Waiting]) -> None:

@@ -10,6 +10,8 @@ import sys
 import uvicorn
 from fastapi import FastAPI
 
+from shared.http_server import server_config
+
 
 def bare_app() -> FastAPI:
     """An endpoint that takes a post and forgets it."""
@@ -23,4 +25,4 @@ def bare_app() -> FastAPI:
 
 
 if __name__ == "__main__":
-    uvicorn.run(bare_app(), host="127.0.0.1", port=int(sys.argv[1]), access_log=False, log_level="warning")
+    uvicorn.Server(server_config(bare_app(), port=int(sys.argv[1]))).run()

@@ -12,7 +12,7 @@ from fastapi import FastAPI
 from pydantic import TypeAdapter
 
 from shared import telemetry
-from shared.contracts.topics import Topic
+from shared.contracts.topics import Topic, group_of
 from shared.db import Database
 from shared.errors import Retryable
 from shared.kafka import Producer, make_topics
@@ -81,7 +81,7 @@ class Runtime:
             bulk_slice=settings.bulk_slice,
             fetch_wait_ms=settings.fetch_wait_ms,
             patient=patient,
-            group=f"{self.service}.{len(self._stages)}" if self._stages else None,
+            group=group_of(self.service, len(self._stages)),
             stuck_after_s=settings.stuck_after_s,
             after_commit=after_commit,
             decoders=decoders,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,6 +13,7 @@ import typer
 from rich.table import Table
 
 from shared import keys
+from shared.areas import load_areas
 from shared.db import Database
 from shared.errors import Rejected
 
@@ -109,15 +110,24 @@ def create(
         terminal.print_json({"id": number, "key": key, "role": role})
     else:
         terminal.errors.print(f"Key {number} for {role}. It is shown this once:")
+        if force is not None and force not in _forces():
+            terminal.errors.print(f"No area names the force {force}: is it spelt as its incidents spell it?")
         terminal.out.print(key, soft_wrap=True)
+
+
+def _forces() -> set[str]:
+    """The forces that the area files name."""
+    return {force for area in load_areas().by_id.values() for force in area.rules.forces}
 
 
 @app.command("list")
 def list_keys(
+    role: Annotated[str | None, typer.Option(help="Only those of this role.")] = None,
+    live: Annotated[bool, typer.Option("--live", help="Only those that work now.")] = False,
     data: Annotated[Path | None, typer.Option(envvar="WAYMARK_DATA", help="Data directory.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
-    """List keys, never the keys themselves. Example: waymark keys list"""
+    """List keys, never the keys themselves. Example: waymark keys list --role police --live"""
     from waymark import terminal
 
     async def read() -> list[dict[str, Any]]:
@@ -128,13 +138,19 @@ def list_keys(
         finally:
             await database.close()
 
-    rows = asyncio.run(read())
+    now = datetime.now(UTC)
+    rows = [
+        row
+        for row in asyncio.run(read())
+        if (role is None or row["role"] == role)
+        and not (live and (row["revoked_at"] or (row["expires_at"] and row["expires_at"] <= now)))
+    ]
     if as_json:
         terminal.print_json(rows)
         return
     table = Table()
     for column in ("id", "role", "for", "areas", "created", "works until", "succeeds"):
-        table.add_column(column, overflow="fold")
+        table.add_column(column, overflow="fold", no_wrap=column in ("id", "role", "for", "created"))
     for row in rows:
         whom = row["force"] or row["recipient"] or row["source"] or row["person"] or ""
         table.add_row(

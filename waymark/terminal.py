@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
@@ -15,7 +16,8 @@ from deploy.local import LocalSettings, default_data_dir, read_parts
 from waymark.system import STATUS_FILE
 
 errors = Console(stderr=True, highlight=False)
-out = Console(highlight=False)
+out = Console(highlight=False, width=None if sys.stdout.isatty() or "COLUMNS" in os.environ else 160)
+"""Through a pipe there is no width: eighty columns would break every table."""
 
 DataOption = Annotated[
     Path | None,

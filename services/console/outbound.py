@@ -19,7 +19,7 @@ from services.console import store
 from services.console.domain.condition import SERVICES, Health, ServiceHealth
 from services.console.settings import Settings
 from shared import telemetry
-from shared.contracts.topics import TOPICS, Topic
+from shared.contracts.topics import TOPICS, Topic, group_of
 from shared.db import Database, Row
 from shared.errors import Retryable
 from shared.kafka import end_offsets, group_offsets
@@ -155,7 +155,7 @@ class Watch:
 
 def _groups_of(service: str) -> tuple[str, str]:
     """The consumer groups of a service: what it hurries with, and what nobody waits for."""
-    return service, f"{service}.patient"
+    return group_of(service), group_of(service, 1)
 
 
 def _topics_of(service: str) -> list[Topic]:

@@ -193,12 +193,19 @@ _OF_AN_ANSWER: Final = ("version", "recipient", "service", "kind", "pathway", "a
 def state_of(newest: int, decided: Mapping[str, Any] | None, answered: Mapping[str, Any] | None) -> str:
     """The case's state as far as the police are concerned, `newest` being its newest revision.
 
-    Decisions and outcomes come on two topics: the higher version speaks, and of one version the outcome.
+    Decisions and outcomes come on two topics: the higher version speaks, and of one version the outcome. A
+    case that was taken back stays so to the police, though some who were told have not heard of it yet.
     """
     latest = _latest(decided, answered)
     if latest is None or latest["revision"] < newest:
         return "in_flight"
+    if latest["state"] == "in_flight" and _taken_back(newest, decided):
+        return "withdrawn"
     return str(latest["state"])
+
+
+def _taken_back(newest: int, decided: Mapping[str, Any] | None) -> bool:
+    return decided is not None and decided["revision"] >= newest and decided["state"] == "withdrawn"
 
 
 def _latest(decided: Mapping[str, Any] | None, answered: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
@@ -208,8 +215,9 @@ def _latest(decided: Mapping[str, Any] | None, answered: Mapping[str, Any] | Non
 
 
 def open_questions(newest: int, decided: Mapping[str, Any] | None) -> list[dict[str, Any]]:
-    """What the police are asked. An amendment that is not decided yet may have answered it."""
-    if decided is None or decided["revision"] < newest:
+    """What the police are asked. An amendment that is not decided yet may have answered it, and of what was
+    taken back nothing is asked."""
+    if decided is None or decided["revision"] < newest or _taken_back(newest, decided):
         return []
     return list(decided["questions"])
 

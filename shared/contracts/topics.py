@@ -73,3 +73,9 @@ def topic_named(name: str) -> Topic:
         if name in topic.lanes:
             return topic
     raise KeyError(name)
+
+
+def group_of(service: str, stage: int = 0) -> str:
+    """The consumer group of a service's stage: the first reads what somebody waits for, a second one what
+    nobody does."""
+    return f"{service}.{stage}" if stage else service

@@ -37,7 +37,9 @@ def check_sender(
     ] = None,
     truth: Annotated[
         Path | None,
-        typer.Option(help="Of a simulated month, its .truth file: how many seeded faults and gaps are named."),
+        typer.Option(
+            help="Of a simulated month, month.truth.jsonl: how many seeded faults and gaps are named."
+        ),
     ] = None,
     out: Annotated[
         Path | None, typer.Option("-o", "--out", help="Write the whole report there, as Markdown.")

@@ -28,7 +28,9 @@ def simulate_command(
     out: Annotated[
         Path,
         typer.Option(
-            "-o", "--out", help="Where the incidents go, one JSON object a line; .truth and .records beside it."
+            "-o",
+            "--out",
+            help="Where the incidents go, one JSON object a line; month.jsonl has month.truth.jsonl beside it.",
         ),
     ],
     incidents: Annotated[int, typer.Option(min=1, max=1_000_000, help="How many incidents.")] = 251,
@@ -41,8 +43,9 @@ def simulate_command(
 ) -> None:
     """Make a month of police incidents with the shares of a published source, and the truth beside it.
 
-    Writes three files of JSON lines: OUT (what the police send), OUT.truth (who is truly who, and every
-    error that was made, with its place) and OUT.records (what each council's social care knows, a line each).
+    Writes three files of JSON lines. With -o month.jsonl: month.jsonl (what the police send),
+    month.truth.jsonl (who is truly who, and every error that was made, with its place) and
+    month.records.jsonl (what each council's social care knows, a document each).
     """
     first = _read_month(month)
     try:

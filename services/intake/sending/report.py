@@ -95,7 +95,7 @@ class Report:
             self._refuse(outcome, outcome.problem)
 
     def _refuse(self, outcome: Outcome, problem: Mapping[str, Any]) -> None:
-        place = problem.get("at") or ", ".join(problem.get("differs", ()))
+        place = problem.get("at") or ""
         group = (outcome.word, str(problem["title"]), str(place))
         self.counts[group] += 1
         lines = self.groups.setdefault(group, [])

@@ -58,11 +58,18 @@ def require_needed(raw: dict[str, Any]) -> None:
             _refuse(field, missing=field not in raw)
 
 
+_AS: Final = {
+    "force": "letters, digits, dots, hyphens and underscores, at most 64",
+    "reference": "text of at most 128 characters, without control characters",
+    "occurred_at": "a date and time as 2026-11-20T22:40:00Z",
+}
+
+
 def _refuse(field: str, *, missing: bool) -> None:
     raise Refused(
         422,
         f"{field} is missing" if missing else f"{field} cannot be read",
         f"Every incident needs force, reference and occurred_at; {field} "
-        + ("was not sent." if missing else "was sent, but not as the contract says."),
+        + ("was not sent." if missing else f"was sent, but it is not {_AS[field]}."),
         at=f"/{field}",
     )

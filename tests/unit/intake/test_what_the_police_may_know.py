@@ -141,3 +141,13 @@ def test_a_routed_case_that_is_decided_again_is_news() -> None:
 
 def test_the_ledger_of_a_service_is_not_in_the_feed() -> None:
     assert all("ledger" not in service for service in told(a_decision(), an_outcome())["services"])
+
+
+def test_what_was_taken_back_stays_so_while_those_who_were_told_have_yet_to_hear_and_asks_nothing() -> None:
+    asked = [{"fact": "victim_pregnant", "to": "police", "because": "p"}]
+    withdrawn = a_decision(revision=2, version=2, state="withdrawn", questions=asked)
+    on_its_way = an_outcome(revision=2, version=2, state="in_flight")
+    assert domain.state_of(2, withdrawn, on_its_way) == "withdrawn"
+    assert domain.outcome(CASE, 2, withdrawn, on_its_way)["questions"] == []
+    assert domain.state_of(3, withdrawn, on_its_way) == "in_flight", "it was sent again since"
+    assert domain.state_of(1, a_decision(), an_outcome()) == "in_flight"

@@ -32,7 +32,7 @@ up: setup ## the whole system in this terminal, until Ctrl-C
 	@$(BIN)/waymark up $(ARGS)
 
 test: setup ## all tests, on the real Kafka and PostgreSQL (ARGS="-k triage")
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
 
 check: setup ## formatter, linter, strict types
 	@$(BIN)/ruff format --check .

@@ -150,7 +150,7 @@ def list_keys(
         return
     table = Table()
     for column in ("id", "role", "for", "areas", "created", "works until", "succeeds"):
-        table.add_column(column, overflow="fold", no_wrap=column in ("id", "role", "for", "created"))
+        table.add_column(column, overflow="fold", no_wrap=column != "areas")
     for row in rows:
         whom = row["force"] or row["recipient"] or row["source"] or row["person"] or ""
         table.add_row(

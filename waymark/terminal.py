@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any, Final, NoReturn
 
 import orjson
 import psutil
@@ -16,8 +16,19 @@ from deploy.local import LocalSettings, default_data_dir, read_parts
 from waymark.system import STATUS_FILE
 
 errors = Console(stderr=True, highlight=False)
-out = Console(highlight=False, width=None if sys.stdout.isatty() or "COLUMNS" in os.environ else 160)
-"""Through a pipe there is no width: eighty columns would break every table."""
+_PIPED_COLUMNS: Final = 160
+
+
+def _width() -> int | None:
+    """Columns of standard output; None where the terminal says. Through a pipe nothing does, and the eighty
+    that are taken then would break every table."""
+    if sys.stdout.isatty():
+        return None
+    said = os.environ.get("COLUMNS", "")
+    return max(_PIPED_COLUMNS, int(said) if said.isdigit() else 0)
+
+
+out = Console(highlight=False, width=_width())
 
 DataOption = Annotated[
     Path | None,

@@ -9,7 +9,7 @@ from urllib.parse import quote
 import orjson
 
 from services.intake import domain
-from services.intake.submissions import Door, Submission, read_sent
+from services.intake.submissions import Door, Sent, Submission, read_sent
 from shared.contracts.incident import Gap
 from shared.contracts.reading import read_incident
 from shared.errors import Refused
@@ -65,8 +65,17 @@ def differences(earlier: Earlier, submission: Submission) -> list[str]:
     """Where two submissions differ, in the sender's own fields; everywhere where they came as other forms."""
     if _form_of(earlier.door) != _form_of(submission.door):
         return ["/"]
-    before, after = read_sent(earlier.raw, earlier.door), read_sent(submission.raw, submission.door)
-    return domain.differences(before.content, after.content)
+    before, after = _read_again(earlier), read_sent(submission.raw, submission.door)
+    return ["/"] if before is None else domain.differences(before.content, after.content)
+
+
+def _read_again(earlier: Earlier) -> Sent | None:
+    """What was sent before; None where a door that has grown stricter since cannot read it any more. That is
+    no reason to refuse what comes after it."""
+    try:
+        return read_sent(earlier.raw, earlier.door)
+    except Refused:
+        return None
 
 
 def _form_of(door: Door) -> str:
@@ -75,8 +84,8 @@ def _form_of(door: Door) -> str:
 
 def changes(last: Earlier, submission: Submission) -> list[str]:
     """What an amendment changed, with places in the contract's shape."""
-    before, after = read_sent(last.raw, last.door), read_sent(submission.raw, submission.door)
-    return domain.differences(before.incident, after.incident)
+    before, after = _read_again(last), read_sent(submission.raw, submission.door)
+    return ["/"] if before is None else domain.differences(before.incident, after.incident)
 
 
 def _healed(last: Earlier, submission: Submission) -> list[str]:
@@ -87,7 +96,10 @@ def _healed(last: Earlier, submission: Submission) -> list[str]:
         before = [one["at"] for one in (*told["faults"], *told["gaps"])]
         still = {fault.at for fault in submission.faults_told} | {gap.at for gap in submission.gaps_told}
     else:
-        reading = read_incident(read_sent(last.raw, last.door).incident, now=submission.arrived)
+        sent = _read_again(last)
+        if sent is None:
+            return []
+        reading = read_incident(sent.incident, now=submission.arrived)
         before = [*(fault.at for fault in reading.faults), *(gap.at for gap in reading.gaps)]
         still = {fault.at for fault in submission.faults} | {gap.at for gap in submission.gaps}
     return [at for at in dict.fromkeys(before) if at not in still]

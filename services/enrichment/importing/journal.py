@@ -6,7 +6,7 @@ nothing of what an entry says.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Final
@@ -14,6 +14,7 @@ from typing import Any, BinaryIO, Final
 import orjson
 
 from services.enrichment.importing.report import Remark, remark_from
+from shared.json_lines import whole_lines
 
 _VERSION: Final = 1
 
@@ -104,7 +105,7 @@ class Journal:
         if not self.place.exists():
             return 0
         kept = 0
-        for number, (line, length) in enumerate(_whole_lines(self.place)):
+        for number, (line, length) in enumerate(whole_lines(self.place)):
             if number == 0:
                 if line.pop("journal", None) != _VERSION:
                     return 0
@@ -118,14 +119,3 @@ class Journal:
                 self.before[line["slice"]] = Answered(line["slice"], line["counts"], remarks)
             kept += length
         return kept
-
-
-def _whole_lines(place: Path) -> Iterator[tuple[dict[str, Any], int]]:
-    with place.open("rb") as file:
-        for line in file:
-            if not line.endswith(b"\n"):
-                return
-            try:
-                yield orjson.loads(line), len(line)
-            except orjson.JSONDecodeError:
-                return

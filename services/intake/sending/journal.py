@@ -6,13 +6,13 @@ numbers, words and places, and of a refused incident its reference; nothing of w
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
 import orjson
 
 from services.intake.sending.report import Named, Outcome
+from shared.json_lines import whole_lines
 
 _VERSION: Final = 1
 
@@ -88,7 +88,7 @@ class Journal:
             return 0
         kept = 0
         names: list[Named] = []
-        for number, (line, length) in enumerate(_whole_lines(self.place)):
+        for number, (line, length) in enumerate(whole_lines(self.place)):
             if number == 0:
                 if line != self._head:
                     self.changed = line.get("to") == self._head["to"]
@@ -103,14 +103,3 @@ class Journal:
                 self._known[names[-1]] = len(names) - 1
             kept += length
         return kept
-
-
-def _whole_lines(place: Path) -> Iterator[tuple[dict[str, Any], int]]:
-    with place.open("rb") as file:
-        for line in file:
-            if not line.endswith(b"\n"):
-                return
-            try:
-                yield orjson.loads(line), len(line)
-            except orjson.JSONDecodeError:
-                return

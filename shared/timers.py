@@ -11,7 +11,7 @@ import orjson
 
 from shared import telemetry
 from shared.db import Row, Transaction
-from shared.errors import Retryable
+from shared.errors import Rejected, Retryable
 from shared.outbox import EmittingTransaction, Outbox
 
 TimerHandler = Callable[[EmittingTransaction, str, dict[str, Any]], Awaitable[None]]
@@ -76,7 +76,7 @@ class Timers:
                     ORDER BY due_at LIMIT 50
                     FOR UPDATE SKIP LOCKED
                 )
-                RETURNING name, key, due_at
+                RETURNING name, key, due_at, lease_until
                 """,
                 lease=self._lease_s,
                 names=sorted(self._handlers),
@@ -84,7 +84,7 @@ class Timers:
         due.sort(key=lambda row: row["due_at"])
         for number, timer in enumerate(due):
             try:
-                await self._fire(timer["name"], timer["key"], timer["due_at"])
+                await self._fire(timer)
             except Retryable:
                 await self._release(due[number:])
                 raise
@@ -103,18 +103,38 @@ class Timers:
                 keys=[timer["key"] for timer in timers],
             )
 
-    async def _fire(self, name: str, key: str, due_at: datetime) -> None:
+    async def _fire(self, timer: Row) -> None:
+        name, key = timer["name"], timer["key"]
+        leased = {"name": name, "key": key, "due": timer["due_at"], "until": timer["lease_until"]}
         try:
             async with self._outbox.transaction() as tx:
-                # Taking it out first makes it fire once: if the handler fails, the row comes back.
+                # The lease keeps others away, not a lock on the row: whoever sets a timer holds what its
+                # handler waits for (a case, the register), so the row is locked after that, here as there.
                 taken = await tx.row(
-                    "DELETE FROM timers WHERE name = :name AND key = :key AND due_at = :due RETURNING payload",
-                    name=name,
-                    key=key,
-                    due=due_at,
+                    """
+                    SELECT payload, extract(epoch FROM lease_until - clock_timestamp())::float AS left_s
+                    FROM timers
+                    WHERE name = :name AND key = :key AND due_at = :due AND lease_until = :until
+                    """,
+                    **leased,
                 )
-                if taken is not None:
-                    await self._handlers[name](tx, key, dict(taken["payload"]))
+                if taken is None or taken["left_s"] <= 0:
+                    return
+                try:
+                    async with asyncio.timeout(taken["left_s"]) as lease:
+                        await self._handlers[name](tx, key, dict(taken["payload"]))
+                except TimeoutError as error:
+                    if lease.expired():
+                        raise Rejected("took longer than its lease") from error
+                    raise
+                # Whoever moved it meanwhile has another: that one stays.
+                await tx.execute(
+                    """
+                    DELETE FROM timers
+                    WHERE name = :name AND key = :key AND due_at = :due AND lease_until = :until
+                    """,
+                    **leased,
+                )
         except Retryable:
             raise
         except Exception as error:

@@ -250,12 +250,61 @@ async def test_a_timer_fires_once_in_its_own_transaction_and_comes_back_after_a_
         async with outbox.transaction() as tx:
             await set_timer(tx, "ring", "case-1", past, hours=4)
             await set_timer(tx, "ring", "case-2", past + timedelta(days=1), hours=4)
-        timers = Timers(outbox, {"ring": ring}, lease_s=0.05)
+        timers = Timers(outbox, {"ring": ring}, lease_s=0.5)
         assert await timers.fire_due() == 1
-        await asyncio.sleep(0.1)
+        await asyncio.sleep(1.1)
         assert await timers.fire_due() == 1
         assert await timers.fire_due() == 0
     assert fired == ["case-1", "case-1"]
+
+
+async def test_a_timer_is_set_anew_while_its_handler_waits_for_whoever_sets_it(servers: Servers) -> None:
+    fired: list[int] = []
+
+    async def ring(tx: EmittingTransaction, key: str, payload: dict[str, Any]) -> None:
+        await tx.execute("SELECT pg_advisory_xact_lock(4711)")
+        fired.append(payload["round"])
+
+    async with outbox_of(servers, "triage") as outbox:
+        past = datetime.now(UTC) - timedelta(seconds=1)
+        async with outbox.transaction() as tx:
+            await set_timer(tx, "anew", "all", past, round=1)
+        timers = Timers(outbox, {"anew": ring})
+        async with outbox.transaction() as tx:
+            await tx.execute("SELECT pg_advisory_xact_lock(4711)")
+            firing = asyncio.create_task(timers.fire_due())
+
+            async def waits() -> bool:
+                return bool(
+                    await tx.value("SELECT true FROM pg_locks WHERE objid = 4711 AND NOT granted LIMIT 1")
+                )
+
+            await until(waits, "the handler waits")
+            await set_timer(tx, "anew", "all", past + timedelta(milliseconds=1), round=2)
+        assert await firing == 1
+        assert await timers.fire_due() == 1
+        assert await timers.fire_due() == 0
+    assert fired == [1, 2]
+
+
+async def test_a_timer_whose_lease_ran_out_fires_for_its_next_owner_only(servers: Servers) -> None:
+    done: list[str] = []
+
+    async def ring(tx: EmittingTransaction, key: str, payload: dict[str, Any]) -> None:
+        if not done:
+            done.append("slow")
+            await asyncio.sleep(60)
+        done.append(key)
+
+    async with outbox_of(servers, "triage") as outbox:
+        async with outbox.transaction() as tx:
+            await set_timer(tx, "slow", "one", datetime.now(UTC) - timedelta(seconds=1))
+        timers = Timers(outbox, {"slow": ring}, lease_s=0.5)
+        assert await timers.fire_due() == 1
+        await asyncio.sleep(0.6)
+        assert await timers.fire_due() == 1
+        assert await timers.fire_due() == 0
+    assert done == ["slow", "one"]
 
 
 async def test_a_reader_never_skips_an_entry_of_its_feed(servers: Servers) -> None:

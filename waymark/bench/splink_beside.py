@@ -57,7 +57,7 @@ def splink_answers(records: Sequence[Data], queries: Sequence[Data], *, hard: bo
     linker.training.estimate_u_using_random_sampling(max_pairs=1_000_000, seed=1)
     for rule in (block_on("born"), block_on("given", "family")):
         linker.training.estimate_parameters_using_expectation_maximisation(rule)
-    predicted = linker.inference.predict(threshold_match_weight=_EVERYTHING).as_pandas_dataframe()  # type: ignore[no-untyped-call]
+    predicted = linker.inference.predict(threshold_match_weight=_EVERYTHING).as_pandas_dataframe()
     best: dict[str, tuple[float, str]] = {}
     for left, right, bits in zip(
         predicted["unique_id_l"], predicted["unique_id_r"], predicted["match_weight"], strict=True

@@ -92,6 +92,7 @@ def test_a_missing_file_and_a_file_that_is_no_model_are_wrong_use(tmp_path: Path
 
 
 def test_weights_learnt_from_told_truth_follow_what_was_seen(tmp_path: Path) -> None:
+    pytest.importorskip("names", reason="needs `make train`")
     people = [
         {**data(f"{n}-{copy}", f"Name{n:04d}", f"Family{n:04d}", born=born), "truth": f"t{n}"}
         for n in range(600)

@@ -171,6 +171,8 @@ class Area:
         found = _TERM.fullmatch(term)
         if found is None:
             raise ValueError(f"not a deadline: {term!r}")
+        # In local time an hour more or less would be lost where the clocks change.
+        as_of = as_of.astimezone(UTC)
         if found["hours"]:
             return as_of + timedelta(hours=int(found["hours"]))
         if found["days"]:

@@ -110,7 +110,7 @@ class Runtime:
     @asynccontextmanager
     async def running(self, _: FastAPI | None = None) -> AsyncIterator[None]:
         """The lifespan of the service's app."""
-        provider = telemetry.set_up(self.service)
+        provider = telemetry.set_up(self.service, bulk_share=self.settings.trace_sample_bulk)
         _collect_less_often()
         tasks = [asyncio.create_task(self._forever(work)) for work in (self._topics, *self._work)]
         try:

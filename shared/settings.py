@@ -34,7 +34,9 @@ class ServiceSettings(BaseSettings):
     oauth_issuer: str | None = Field(None, description="whose access tokens are taken (their `iss`)")
     oauth_audience: str | None = Field(None, description="what we are called in access tokens (their `aud`)")
     oauth_keys_url: str | None = Field(None, description="where the issuer publishes its keys (JWKS)")
-    trace_sample_bulk: float = Field(0.05, ge=0, le=1, description="share of bulk-lane cases traced")
+    trace_sample_bulk: float = Field(
+        0.05, ge=0, le=1, description="share of the bulk lane's traces kept, 0 to 1"
+    )
 
     @model_validator(mode="after")
     def _an_issuer_is_whole(self) -> Self:

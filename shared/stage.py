@@ -270,6 +270,7 @@ class Stage:
                 "messaging.consumer.group.name": self.service,
                 "waymark.case": envelope.case,
                 "waymark.seq": envelope.seq,
+                telemetry.LANE: envelope.lane,
             },
             start=started,
         )

@@ -1,8 +1,9 @@
 """OpenTelemetry, metrics and logs, set up once per process, with ids only.
 
 Context travels as a W3C `traceparent` in every HTTP call, every Kafka message and every outbox row.
-Spans follow the OpenTelemetry messaging conventions. Without OTEL_EXPORTER_OTLP_ENDPOINT nothing is
-recorded or sent, but trace ids are made and passed on all the same.
+Spans follow the OpenTelemetry messaging conventions. They go where OTEL_EXPORTER_OTLP_ENDPOINT says (any
+collector), or to a Zipkin at OTEL_EXPORTER_ZIPKIN_ENDPOINT; without either nothing is recorded or sent, but
+trace ids are made and passed on all the same.
 """
 
 from __future__ import annotations
@@ -18,18 +19,30 @@ import structlog
 from opentelemetry import trace
 from opentelemetry.context import Context
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+from opentelemetry.exporter.zipkin.json import ZipkinExporter
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.export import BatchSpanProcessor
+from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter
 from opentelemetry.sdk.trace.id_generator import RandomIdGenerator
-from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON, ParentBased
-from opentelemetry.trace import Link, NonRecordingSpan, Span, SpanContext, SpanKind, TraceFlags
+from opentelemetry.sdk.trace.sampling import (
+    ALWAYS_OFF,
+    ALWAYS_ON,
+    ParentBased,
+    Sampler,
+    SamplingResult,
+    TraceIdRatioBased,
+)
+from opentelemetry.trace import Link, NonRecordingSpan, Span, SpanContext, SpanKind, TraceFlags, TraceState
+from opentelemetry.util.types import Attributes
 from prometheus_client import Counter, Gauge, Histogram
 
 _tracer = trace.get_tracer("waymark")
 _recording = True
 _ids = RandomIdGenerator()
 _NOT_SAMPLED: Final = TraceFlags(TraceFlags.DEFAULT)
+
+LANE: Final = "waymark.lane"
+"""The attribute that says in which lane a span's event came."""
 
 SECONDS: Final = (
     0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600, 14400,
@@ -58,20 +71,62 @@ HTTP_SECONDS = Histogram(
 _SELDOM_S: Final = 10.0
 
 
-def set_up(service: str, *, log_level: str = "info") -> TracerProvider:
-    """Set up tracing and logging for this process. Returns the provider, to be shut down at the end."""
-    exporting = bool(
-        os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT") or os.environ.get("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
-    )
+class ByLane(Sampler):
+    """Keeps every case of the live lane and a share of the bulk lane's, each trace whole or not at all.
+
+    Where no lane is named a span follows the one above it; whatever a caller of ours decided for itself,
+    its request is kept.
+    """
+
+    def __init__(self, bulk_share: float) -> None:
+        self._bulk = TraceIdRatioBased(bulk_share)
+        self._follow = ParentBased(ALWAYS_ON)
+
+    def should_sample(
+        self,
+        parent_context: Context | None,
+        trace_id: int,
+        name: str,
+        kind: SpanKind | None = None,
+        attributes: Attributes = None,
+        links: Sequence[Link] | None = None,
+        trace_state: TraceState | None = None,
+    ) -> SamplingResult:
+        """As the lane says."""
+        lane = (attributes or {}).get(LANE)
+        chosen: Sampler = self._follow
+        if lane == "bulk":
+            chosen = self._bulk
+        elif lane == "live" or kind is SpanKind.SERVER:
+            chosen = ALWAYS_ON
+        return chosen.should_sample(parent_context, trace_id, name, kind, attributes, links, trace_state)
+
+    def get_description(self) -> str:
+        """For whoever looks at the set-up."""
+        return f"ByLane(bulk={self._bulk.rate})"
+
+
+def _exporter() -> SpanExporter | None:
+    if os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT") or os.environ.get("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"):
+        return OTLPSpanExporter()
+    return ZipkinExporter() if os.environ.get("OTEL_EXPORTER_ZIPKIN_ENDPOINT") else None
+
+
+def set_up(service: str, *, bulk_share: float = 1.0, log_level: str = "info") -> TracerProvider:
+    """Set up tracing and logging for this process. Returns the provider, to be shut down at the end.
+
+    `bulk_share`: how much of the bulk lane's traces is kept, 0 to 1.
+    """
+    exporter = _exporter()
     global _recording
-    _recording = exporting
+    _recording = exporter is not None
     provider = TracerProvider(
-        sampler=ParentBased(ALWAYS_ON) if exporting else ALWAYS_OFF,
+        sampler=ByLane(bulk_share) if exporter else ALWAYS_OFF,
         resource=Resource.create({"service.name": f"waymark-{service}", "service.namespace": "waymark"}),
     )
-    if exporting:
+    if exporter is not None:
         provider.add_span_processor(
-            BatchSpanProcessor(OTLPSpanExporter(), schedule_delay_millis=500, max_queue_size=20000)
+            BatchSpanProcessor(exporter, schedule_delay_millis=500, max_queue_size=20000)
         )
     trace.set_tracer_provider(provider)
     structlog.configure(

@@ -62,6 +62,7 @@ class Plan:
     recipients: Path = ROOT / "deploy" / "recipients"
     purpose: Any = "work"
     partitions: int = 4
+    traces: bool = False
     environment: dict[str, str] = field(default_factory=dict)
     services: tuple[str, ...] = SERVICES
 
@@ -88,6 +89,7 @@ class System:
             database=settings.database,
             java=settings.java,
             kafka_port=settings.kafka_port,
+            traces=self.plan.traces,
             purpose=self.plan.purpose,
             progress=self._progress,
             changed=self._part_changed,
@@ -136,6 +138,9 @@ class System:
             "waymark": {"pid": os.getpid(), "data": str(self.plan.data)},
             "kafka": {"bootstrap": self.parts.kafka, "pid": self.parts.kafka_pid},
             "postgres": {"url": self.parts.database, "pid": self.parts.postgres_pid},
+            **(
+                {"zipkin": {"url": self.parts.zipkin, "pid": self.parts.zipkin_pid}} if self.plan.traces else {}
+            ),
             **{
                 name: {
                     "url": one.url,
@@ -203,8 +208,12 @@ class System:
             "WAYMARK_ALLOW_LOOPBACK": "true",
             "WAYMARK_SESSION_SECRET": self._session_secret(),
             **{f"WAYMARK_{other.upper()}_URL": self.url(other) for other in self._ports},
+            **({"OTEL_EXPORTER_ZIPKIN_ENDPOINT": self._zipkin_spans()} if self.plan.traces else {}),
             **self.plan.environment,
         }
+
+    def _zipkin_spans(self) -> str:
+        return f"{self.parts.zipkin}/api/v2/spans"
 
     def _session_secret(self) -> str:
         place = self.plan.data / "session-secret"

@@ -26,14 +26,17 @@ def up(
     data: DataOption = None,
     recipients: Annotated[Path | None, typer.Option(help="Folder of recipient files.")] = None,
     areas: Annotated[Path | None, typer.Option(help="Folder of area files.")] = None,
+    traces: Annotated[
+        bool, typer.Option("--traces", help="Bring a trace backend with its search page (Zipkin) too.")
+    ] = False,
 ) -> None:
     """Run the whole system in this terminal until it is stopped (Ctrl-C).
 
     Brings Kafka and PostgreSQL itself unless WAYMARK_KAFKA and WAYMARK_DATABASE name servers.
 
-    Example: waymark up --data ./data
+    Example: waymark up --data ./data --traces
     """
-    plan = Plan(data or default_data_dir("up"))
+    plan = Plan(data or default_data_dir("up"), traces=traces)
     if recipients is not None:
         plan.recipients = recipients.resolve()
     if areas is not None:
@@ -140,7 +143,8 @@ def status(data: DataOption = None, as_json: JsonOption = False) -> None:
 
 def _address(part: dict[str, Any]) -> str:
     """Where a part answers, without the database's password."""
-    return without_password(part["url"]) if "url" in part else str(part["bootstrap"])
+    address = str(part["url"] if "url" in part else part["bootstrap"])
+    return without_password(address) if address.startswith("postgres") else address
 
 
 async def _status(data: Path | None) -> dict[str, Any]:

@@ -1,6 +1,7 @@
-"""The jars of Apache Kafka: which ones, and how they get here.
+"""The jars of Apache Kafka and of Zipkin: which ones, and how they get here.
 
-kafka-jars.lock (jgo's own format; lockfile.py writes it) names each jar with its sha256, and no address.
+kafka-jars.lock and zipkin-jars.lock (jgo's own format; lockfile.py writes them) name each jar with its sha256,
+and no address.
 jgo fetches them in pure Python: neither `mvn` nor `java` is needed. Every jar is checked against the lock
 at every start.
 """
@@ -26,9 +27,7 @@ from .trouble import RuntimeTrouble, explain_os_error, require_space
 if TYPE_CHECKING:
     from jgo.maven import MavenContext
 
-LOCK = Path(__file__).with_name("kafka-jars.lock")
 FETCHES_AT_ONCE = 4
-SPACE_MB = 150
 FETCH_TIMEOUT_S = 30
 
 
@@ -38,18 +37,54 @@ class Jar:
     artifact: str
     version: str
     sha256: str
+    classifier: str = ""
 
     @property
     def path(self) -> PurePosixPath:
         """Its place in a directory laid out as Maven does."""
-        name = f"{self.artifact}-{self.version}.jar"
+        kind = f"-{self.classifier}" if self.classifier else ""
+        name = f"{self.artifact}-{self.version}{kind}.jar"
         return PurePosixPath(*self.group.split("."), self.artifact, self.version, name)
 
 
-def read_lock(lock: Path = LOCK) -> list[Jar]:
+@dataclass(frozen=True)
+class Program:
+    """What a lock brings: its name, how much is fetched (MB), how much space that takes (MB), and what to do
+    where it cannot be had."""
+
+    name: str
+    lock: Path
+    fetched_mb: int
+    space_mb: int
+    otherwise: str
+
+
+KAFKA = Program(
+    "Apache Kafka",
+    Path(__file__).with_name("kafka-jars.lock"),
+    44,
+    150,
+    "set WAYMARK_KAFKA to the address of a broker that runs already",
+)
+ZIPKIN = Program(
+    "Zipkin",
+    Path(__file__).with_name("zipkin-jars.lock"),
+    131,
+    300,
+    "start without --traces; OTEL_EXPORTER_OTLP_ENDPOINT names a collector of your own",
+)
+
+
+def read_lock(lock: Path = KAFKA.lock) -> list[Jar]:
     document = tomllib.loads(lock.read_text(encoding="utf-8"))
     return [
-        Jar(entry["groupId"], entry["artifactId"], entry["version"], entry["sha256"])
+        Jar(
+            entry["groupId"],
+            entry["artifactId"],
+            entry["version"],
+            entry["sha256"],
+            entry.get("classifier", ""),
+        )
         for entry in document["dependencies"]
     ]
 
@@ -62,33 +97,35 @@ def cache_dir() -> Path:
 
 def prepare_jars(
     say: Callable[[str], None] = lambda _: None,
+    program: Program = KAFKA,
     *,
     jars: list[Jar] | None = None,
     cache: Path | None = None,
     fetch: Callable[[Jar, Path], Path] | None = None,
 ) -> list[Path]:
-    """The class path of the broker, every jar present and checked; missing ones are fetched, once.
+    """The class path of the program, every jar present and checked; missing ones are fetched, once.
 
     Jars that lie in ~/.m2 already are taken from there when their sha256 is right. `fetch` (jar,
     directory to put it under) returns where it put the jar. Raises RuntimeTrouble when a jar cannot be
     had or is not what the lock says.
     """
-    jars = read_lock() if jars is None else jars
+    jars = read_lock(program.lock) if jars is None else jars
     cache = cache_dir() if cache is None else cache
     places = {jar: cache / jar.path for jar in jars}
     missing = [jar for jar, place in places.items() if not is_right(place, jar)]
     if missing:
         try:
             cache.mkdir(parents=True, exist_ok=True)
-            require_space(cache, SPACE_MB)
+            require_space(cache, program.space_mb)
             with tempfile.TemporaryDirectory(prefix="fetch-", dir=cache) as incoming:
-                bring(missing, places, Path(incoming), fetch or fetcher(), say)
+                bring(program, missing, places, Path(incoming), fetch or fetcher(program), say)
         except OSError as error:
-            raise explain_os_error(error, f"keeping the Kafka jars under {cache}") from error
+            raise explain_os_error(error, f"keeping the jars of {program.name} under {cache}") from error
     return list(places.values())
 
 
 def bring(
+    program: Program,
     missing: list[Jar],
     places: dict[Jar, Path],
     incoming: Path,
@@ -104,18 +141,17 @@ def bring(
         if not is_right(arrived, jar):
             raise RuntimeTrouble(
                 f"The jar {jar.artifact} {jar.version} that was fetched is not the one this version of"
-                " Waymark was tested with (its sha256 differs from kafka-jars.lock), so it is not used."
-                " A proxy or mirror may have changed it: fetch from another network, or set WAYMARK_KAFKA"
-                " to the address of a broker that runs already."
+                f" Waymark was tested with (its sha256 differs from {program.lock.name}), so it is not used."
+                f" A proxy or mirror may have changed it: fetch from another network, or {program.otherwise}."
             )
         place = places[jar]
         place.parent.mkdir(parents=True, exist_ok=True)
         arrived.replace(place)  # another run that fetches the same jar puts the same bytes there
         with counting:
             brought += 1
-            say(f"Fetching Apache Kafka, this once: {brought} of {len(missing)} jars")
+            say(f"Fetching {program.name}, this once: {brought} of {len(missing)} jars")
 
-    say(f"Fetching Apache Kafka, this once: {len(missing)} jars, about 44 MB in all")
+    say(f"Fetching {program.name}, this once: {len(missing)} jars, about {program.fetched_mb} MB in all")
     with ThreadPoolExecutor(FETCHES_AT_ONCE) as pool:
         coming = [pool.submit(bring_one, jar) for jar in missing]
         try:
@@ -145,7 +181,7 @@ def at_home(jar: Jar, incoming: Path) -> Path | None:
     return None
 
 
-def fetcher() -> Callable[[Jar, Path], Path]:
+def fetcher(program: Program) -> Callable[[Jar, Path], Path]:
     """Fetch with jgo, from Maven Central and what the user's jgo settings name."""
 
     def fetch(jar: Jar, incoming: Path) -> Path:
@@ -153,8 +189,8 @@ def fetcher() -> Callable[[Jar, Path], Path]:
 
         def get() -> Path:
             context = maven(incoming)
-            artifact = context.project(jar.group, jar.artifact).at_version(jar.version).artifact()
-            return Path(artifact.resolve())
+            component = context.project(jar.group, jar.artifact).at_version(jar.version)
+            return Path(component.artifact(classifier=jar.classifier).resolve())
 
         try:
             try:
@@ -164,10 +200,10 @@ def fetcher() -> Callable[[Jar, Path], Path]:
                     return get()
         except (requests.RequestException, RuntimeError) as error:
             raise RuntimeTrouble(
-                f"The jars of Apache Kafka could not be fetched ({jar.artifact} {jar.version}:"
+                f"The jars of {program.name} could not be fetched ({jar.artifact} {jar.version}:"
                 f" {type(error).__name__}). They come from Maven Central, once. Check the network (a proxy"
                 " is taken from HTTPS_PROXY, its certificate from REQUESTS_CA_BUNDLE) and start again: what"
-                " has come is kept. Or set WAYMARK_KAFKA to the address of a broker that runs already."
+                f" has come is kept. Or {program.otherwise}."
             ) from error
 
     return fetch

@@ -24,9 +24,10 @@ from .kafka import Kafka, KafkaOptions, Purpose
 from .part import Part, Stopped
 from .postgres import Postgres
 from .trouble import RuntimeTrouble
+from .zipkin import Zipkin
 
 State = Literal["outside", "starting", "up", "down", "stopped"]
-Name = Literal["kafka", "postgres"]
+Name = Literal["kafka", "postgres", "zipkin"]
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.2, 10.0
 
 
@@ -70,6 +71,15 @@ class Parts:
     def postgres_pid(self) -> int | None:
         return self._status["postgres"].pid
 
+    @property
+    def zipkin_pid(self) -> int | None:
+        return self._status["zipkin"].pid if "zipkin" in self._status else None
+
+    @property
+    def zipkin(self) -> str:
+        """Where the trace backend and its search page are, as a URL; empty where none was asked for."""
+        return self._status["zipkin"].address if "zipkin" in self._status else ""
+
     def status(self) -> dict[Name, PartStatus]:
         return dict(self._status)
 
@@ -93,6 +103,7 @@ class LocalRuntime:
     kafka, database   address and URL of servers that run already: that part is then not started
     java       a Java to use instead of the one that came with pip
     kafka_port a port the broker must have (default: one is chosen, the same at the next start if free)
+    traces     bring a trace backend (Zipkin) too
     purpose    "bench" lets Java compile at full strength: slower to start, faster under load
     progress   called with a line to show whenever something takes a while
     changed    called with a PartStatus whenever a part's state changes
@@ -109,6 +120,7 @@ class LocalRuntime:
         database: str = "",
         java: str = "",
         kafka_port: int | None = None,
+        traces: bool = False,
         purpose: Purpose = "work",
         progress: Callable[[str], None] | None = None,
         changed: Callable[[PartStatus], None] | None = None,
@@ -116,6 +128,7 @@ class LocalRuntime:
         self.data_dir = Path(data_dir) if data_dir else default_data_dir("up")
         self._outside: dict[Name, str] = {"kafka": kafka, "postgres": database}
         self._options = KafkaOptions(java=java, port=kafka_port, purpose=purpose)
+        self._traces = traces
         self._progress = progress
         self._changed = changed
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -171,7 +184,7 @@ class LocalRuntime:
         for name, address in self._outside.items():
             if address:
                 self._note(PartStatus(name, address, None, "outside", now()))
-        if all(self._outside.values()):
+        if all(self._outside.values()) and not self._traces:
             return
         hold = (directory.lock,)
         if not self._outside["postgres"]:
@@ -180,6 +193,9 @@ class LocalRuntime:
         if not self._outside["kafka"]:
             place = directory.part("kafka")
             self._ours["kafka"] = Kafka(place, self._options, hold, self._say, self._stopping)
+        if self._traces:
+            place = directory.part("zipkin")
+            self._ours["zipkin"] = Zipkin(place, self._options.java, hold, self._say, self._stopping)
         with ThreadPoolExecutor(len(self._ours)) as pool:
             starts = [pool.submit(self._start, name, part) for name, part in self._ours.items()]
             try:

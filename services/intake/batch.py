@@ -18,6 +18,7 @@ from services.intake.handlers import Answered
 from services.intake.submissions import Submission
 from shared import telemetry
 from shared.errors import Refused
+from shared.vocabulary import Lane
 from shared.web import MAX_BODY_BYTES, too_slow
 
 WINDOW: Final = 400
@@ -140,6 +141,7 @@ class LineStream:
         *,
         keep: Keep,
         trace: str,
+        lane: Lane = "live",
         pace: Pace = PACE,
         unfetched: int = UNFETCHED_BYTES,
     ) -> None:
@@ -149,6 +151,7 @@ class LineStream:
         self._submit = submit
         self._keep = keep
         self._trace = trace
+        self._lane = lane
         self._under_way: asyncio.Queue[_Line | None] = asyncio.Queue(WINDOW)
         self._spool = Spool()
         self._held = 0
@@ -201,7 +204,12 @@ class LineStream:
     def _take(self, line: bytes | None) -> _Answer:
         if line is None:
             return Refused(413, "Too large", f"The limit for a line is {MAX_BODY_BYTES} bytes.")
-        span = telemetry.start_span("line of a batch", SpanKind.SERVER, links=[self._trace])
+        span = telemetry.start_span(
+            "line of a batch",
+            SpanKind.SERVER,
+            attributes={telemetry.LANE: self._lane},
+            links=[self._trace],
+        )
         try:
             answer = self._submit(self._read(line, telemetry.traceparent(span)))
         except Refused as refused:

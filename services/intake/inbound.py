@@ -104,7 +104,7 @@ def _posting(router: APIRouter, parts: Parts) -> None:
         def read_line(line: bytes, trace: str) -> Submission:
             return read_plain(line, "batch", caller=caller, arrived=ledger.now(), trace=trace, lane=lane)
 
-        return _answered_by_line(parts, request, caller, request.stream(), read_line, "batch")
+        return _answered_by_line(parts, request, caller, request.stream(), read_line, "batch", lane)
 
 
 def _answered_by_line(
@@ -114,12 +114,13 @@ def _answered_by_line(
     chunks: AsyncIterator[bytes],
     read_line: Read,
     door: Door,
+    lane: Lane,
 ) -> Response:
     async def keep(refused: Refused, line: bytes) -> Refused:
         return await parts.quarantine.keep(refused, line, caller, door)
 
     submit = partial(parts.writer.submit, of_many=True)
-    lines = LineStream(chunks, read_line, submit, keep=keep, trace=trace_of(request))
+    lines = LineStream(chunks, read_line, submit, keep=keep, trace=trace_of(request), lane=lane)
     return Streamed(lines.answers(), _LINES[0], ended=lambda: parts.allowance.end_batch(caller.key))
 
 
@@ -169,7 +170,7 @@ async def _take_export(parts: Parts, request: Request, caller: Caller, form: For
         def read_row(line: bytes, trace: str) -> Submission:
             return read_submission(_row(form, line), caller=caller, arrived=arrived, trace=trace, lane=lane)
 
-        return _answered_by_line(parts, request, caller, _rows(forms.rows_of(form, raw)), read_row, form)
+        return _answered_by_line(parts, request, caller, _rows(forms.rows_of(form, raw)), read_row, form, lane)
     except Refused as refused:
         parts.allowance.end_batch(caller.key)
         raise await parts.quarantine.keep(refused, raw, caller, form) from None

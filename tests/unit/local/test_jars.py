@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from deploy.local import RuntimeTrouble
-from deploy.local.jars import LOCK, Jar, prepare_jars, read_lock
+from deploy.local.jars import KAFKA, ZIPKIN, Jar, prepare_jars, read_lock
 
 CONTENT = b"the bytes of a jar"
 
@@ -42,7 +42,14 @@ def test_the_lock_names_every_jar_with_its_digest_and_no_address() -> None:
     assert {"kafka_2.13", "kafka-clients", "kafka-server", "scala-library"} <= {jar.artifact for jar in jars}
     assert all(re.fullmatch(r"[0-9a-f]{64}", jar.sha256) for jar in jars)
     assert len({(jar.group, jar.artifact) for jar in jars}) == len(jars)
-    assert "://" not in LOCK.read_text()
+    assert "://" not in KAFKA.lock.read_text()
+
+
+def test_zipkin_is_one_jar_that_needs_no_other() -> None:
+    [jar] = read_lock(ZIPKIN.lock)
+    assert jar.path.name == f"zipkin-server-{jar.version}-exec.jar"
+    assert re.fullmatch(r"[0-9a-f]{64}", jar.sha256)
+    assert "://" not in ZIPKIN.lock.read_text()
 
 
 def test_jars_are_fetched_once_and_then_taken_from_the_cache(tmp_path: Path) -> None:

@@ -1,21 +1,24 @@
 """The queue in memory: the earliest deadline first over all recipients, live before bulk, and so many at
 once for each, so that a slow one delays nobody else.
 
-What waits here is leased in the table. What cannot be sent before its lease ends is given back, and picked
-up again by whichever copy of the service has room.
+What waits here is leased in the table. What cannot be sent before its lease ends, or goes to an address
+that is left alone for now, is given back, and picked up again by whichever copy of the service has room.
 """
 
 from __future__ import annotations
 
 import asyncio
 import heapq
+import random
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
 from prometheus_client import Counter, Gauge
 
+from services.delivery.domain.circuit import Circuit
 from services.delivery.domain.sending import Attempt
 from services.delivery.store import Leased
 from shared import ledger, telemetry
@@ -23,14 +26,40 @@ from shared import ledger, telemetry
 LIVE_ROOM: Final = 2000
 BULK_ROOM: Final = 100
 """How many may wait here for one recipient; the others wait in the table."""
+SLOW_S: Final = 1.0
+"""A recipient whose attempts take longer is slow: all slow ones together have half of the places."""
+_NEWEST_WEIGHS: Final = 0.2
 
 ATTEMPTS = Counter("waymark_delivery_attempts_total", "Attempts to deliver", ["outcome"])
 QUEUED = Gauge("waymark_delivery_queued", "Deliveries waiting in memory")
 UNDER_WAY = Gauge("waymark_delivery_under_way", "Attempts under way")
+RESTING = Gauge("waymark_delivery_addresses_resting", "Recipients whose address is left alone for a while")
 
+_draw = random.SystemRandom().random
 _log = telemetry.logger()
 
 Key = tuple[bool, datetime, int]
+
+
+@dataclass(slots=True)
+class Lane:
+    """One recipient's: what waits, what is under way, how it has been answering."""
+
+    waiting: int = 0
+    busy: int = 0
+    parked: list[tuple[Key, Leased]] = field(default_factory=list)
+    circuit: Circuit = field(default_factory=Circuit)
+    seconds: float = 0.0
+    """How long attempts take, the newest weighing a fifth."""
+
+    @property
+    def slow(self) -> bool:
+        """Whether attempts take long."""
+        return self.seconds > SLOW_S
+
+    def took(self, seconds: float) -> None:
+        """An attempt took so long."""
+        self.seconds += (seconds - self.seconds) * _NEWEST_WEIGHS
 
 
 class Dispatcher:
@@ -47,30 +76,44 @@ class Dispatcher:
         self._send = send
         self._done: Callable[[Attempt], None] = _nobody_listens
         self._unused: Callable[[str], None] = _nobody_listens
+        self._health: Callable[[str, bool], None] = lambda recipient, well: None
         self._per_recipient = per_recipient
         self._at_once = at_once
         self._attempt_s = attempt_s
         self._heap: list[tuple[Key, Leased]] = []
-        self._parked: dict[str, list[tuple[Key, Leased]]] = defaultdict(list)
+        self._lanes: dict[str, Lane] = defaultdict(Lane)
         self._behind: dict[tuple[str, str], list[tuple[Key, Leased]]] = defaultdict(list)
-        self._waiting: dict[str, int] = defaultdict(int)
-        self._busy: dict[str, int] = defaultdict(int)
         self._under_way: set[str] = set()
+        self._slow_under_way: set[str] = set()
+        self._kept_slow: dict[str, None] = {}
+        """Lanes that wait for a place among the slow, in the order in which they came."""
         self._unrecorded: set[str] = set()
         self._cases_under_way: set[tuple[str, str]] = set()
         self._queued: set[str] = set()
         self._dropped: set[str] = set()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._resting: set[str] = set()
         self._count = 0
         self._closing = False
 
-    def report_to(self, done: Callable[[Attempt], None], unused: Callable[[str], None]) -> None:
-        """Hand each attempt to `done`, and the ids of leases that were not used to `unused`."""
+    def report_to(
+        self,
+        done: Callable[[Attempt], None],
+        unused: Callable[[str], None],
+        health: Callable[[str, bool], None] | None = None,
+    ) -> None:
+        """Hand each attempt to `done`, and the ids of leases that were not used to `unused`. `health` is
+        called with a recipient and False when its address is left alone, True when it is back."""
         self._done, self._unused = done, unused
+        if health is not None:
+            self._health = health
 
     def room(self, recipient: str, *, bulk: bool) -> int:
         """How many more deliveries for `recipient` may wait here."""
-        return max(0, (BULK_ROOM if bulk else LIVE_ROOM) - self._waiting[recipient])
+        lane = self._lanes[recipient]
+        if not lane.circuit.closed:
+            return 0 if lane.circuit.rests(ledger.now()) else max(0, 1 - lane.waiting - lane.busy)
+        return max(0, (BULK_ROOM if bulk else LIVE_ROOM) - lane.waiting)
 
     def begun(self, delivery: str) -> bool:
         """Whether an attempt was begun that is not recorded yet: the recipient may have it."""
@@ -80,6 +123,16 @@ class Dispatcher:
         """Attempts of these are in the table now."""
         self._unrecorded.difference_update(deliveries)
 
+    def resting(self, recipient: str) -> bool:
+        """Whether the recipient's address is left alone for a while."""
+        return recipient in self._resting
+
+    def forget(self, recipient: str) -> None:
+        """The recipient has another address: what is known of the old one says nothing of it."""
+        self._lanes[recipient].circuit = Circuit()
+        self._resting.discard(recipient)
+        RESTING.set(len(self._resting))
+
     def put(self, leased: Iterable[Leased]) -> None:
         """Queue what is leased, each once."""
         for one in leased:
@@ -88,7 +141,7 @@ class Dispatcher:
             self._dropped.discard(one.id)
             self._count += 1
             self._queued.add(one.id)
-            self._waiting[one.recipient] += 1
+            self._lanes[one.recipient].waiting += 1
             heapq.heappush(self._heap, ((one.bulk, one.due, self._count), one))
         self._go_on()
 
@@ -99,33 +152,43 @@ class Dispatcher:
     def _go_on(self) -> None:
         while self._heap and len(self._under_way) < self._at_once and not self._closing:
             key, leased = heapq.heappop(self._heap)
+            lane = self._lanes[leased.recipient]
             if leased.id in self._dropped:
-                self._leave(leased)
-                self._unpark(leased.recipient)
+                self._leave(leased, lane)
+                self._unpark(lane)
             elif (leased.recipient, leased.case) in self._cases_under_way:
                 # Versions of one case reach a recipient one after the other.
                 self._behind[leased.recipient, leased.case].append((key, leased))
-                self._unpark(leased.recipient)
-            elif self._busy[leased.recipient] >= self._per_recipient:
-                heapq.heappush(self._parked[leased.recipient], (key, leased))
-            elif (leased.lease_until - ledger.now()).total_seconds() < self._attempt_s + 1:
-                self._leave(leased)
+                self._unpark(lane)
+            elif self._gives_back(leased, lane):
+                self._leave(leased, lane)
                 self._unused(leased.id)
-                self._unpark(leased.recipient)
+                self._unpark(lane)
+            elif lane.busy >= (self._per_recipient if lane.circuit.closed else 1):
+                heapq.heappush(lane.parked, (key, leased))
+            elif lane.slow and len(self._slow_under_way) * 2 >= self._at_once:
+                heapq.heappush(lane.parked, (key, leased))
+                self._kept_slow[leased.recipient] = None
             else:
-                self._begin(leased)
+                self._begin(leased, lane)
         QUEUED.set(len(self._queued))
         UNDER_WAY.set(len(self._under_way))
 
-    def _leave(self, leased: Leased) -> None:
+    def _gives_back(self, leased: Leased, lane: Lane) -> bool:
+        now = ledger.now()
+        return lane.circuit.rests(now) or (leased.lease_until - now).total_seconds() < self._attempt_s + 1
+
+    def _leave(self, leased: Leased, lane: Lane) -> None:
         self._queued.discard(leased.id)
         self._dropped.discard(leased.id)
-        self._waiting[leased.recipient] -= 1
+        lane.waiting -= 1
 
-    def _begin(self, leased: Leased) -> None:
-        self._leave(leased)
-        self._busy[leased.recipient] += 1
+    def _begin(self, leased: Leased, lane: Lane) -> None:
+        self._leave(leased, lane)
+        lane.busy += 1
         self._under_way.add(leased.id)
+        if lane.slow:
+            self._slow_under_way.add(leased.id)
         self._unrecorded.add(leased.id)
         self._cases_under_way.add((leased.recipient, leased.case))
         task = asyncio.create_task(self._attempt(leased))
@@ -136,6 +199,7 @@ class Dispatcher:
         try:
             attempt = await self._send(leased)
             ATTEMPTS.labels(attempt.outcome).inc()
+            self._learn(leased.recipient, attempt)
             self._done(attempt)
         except Exception as error:
             # A defect of ours. Its lease ends by itself, and it is tried again.
@@ -144,20 +208,48 @@ class Dispatcher:
         finally:
             self._end(leased)
 
+    def _learn(self, recipient: str, attempt: Attempt) -> None:
+        """What an attempt says of the recipient's address."""
+        lane = self._lanes[recipient]
+        lane.took((attempt.ended - attempt.started).total_seconds())
+        if attempt.rest_s is not None:
+            lane.circuit.asked_to_wait(attempt.ended, attempt.rest_s)
+        elif attempt.ill:
+            if lane.circuit.failed(attempt.ended, _draw) and recipient not in self._resting:
+                self._resting.add(recipient)
+                _log.warning("dispatch.address_rests", recipient=recipient, result=attempt.result)
+                self._health(recipient, False)
+        elif attempt.outcome in ("received", "later") and lane.circuit.succeeded():
+            if recipient in self._resting:
+                self._resting.discard(recipient)
+                _log.info("dispatch.address_back", recipient=recipient)
+                self._health(recipient, True)
+        else:
+            return
+        RESTING.set(len(self._resting))
+
     def _end(self, leased: Leased) -> None:
+        lane = self._lanes[leased.recipient]
         self._under_way.discard(leased.id)
-        self._busy[leased.recipient] -= 1
+        lane.busy -= 1
         self._cases_under_way.discard((leased.recipient, leased.case))
         for entry in self._behind.pop((leased.recipient, leased.case), ()):
             heapq.heappush(self._heap, entry)
-        self._unpark(leased.recipient)
+        self._unpark(lane)
+        if leased.id in self._slow_under_way:
+            self._slow_under_way.discard(leased.id)
+            if self._kept_slow:
+                other = next(iter(self._kept_slow))
+                del self._kept_slow[other]
+                self._unpark(self._lanes[other])
         self._go_on()
 
-    def _unpark(self, recipient: str) -> None:
-        """Let the first that waits for `recipient` compete again, where there is a place for it."""
-        parked = self._parked.get(recipient)
-        if parked and self._busy[recipient] < self._per_recipient:
-            heapq.heappush(self._heap, heapq.heappop(parked))
+    def _unpark(self, lane: Lane) -> None:
+        """Let the first that wait in a lane compete again, as many as there are places for."""
+        places = (self._per_recipient if lane.circuit.closed else 1) - lane.busy
+        while lane.parked and places > 0:
+            heapq.heappush(self._heap, heapq.heappop(lane.parked))
+            places -= 1
 
     async def close(self, within_s: float = 5.0) -> None:
         """Begin nothing more; give back what was not begun; let what is under way end."""

@@ -39,7 +39,7 @@ def create_app(settings: Settings) -> FastAPI:
     topics = RecipientTopics(runtime.producer, settings.kafka, settings.partitions)
     outbound = Outbound(
         directory.by_id,
-        Webhooks(attempt_s=settings.attempt_s, at_once=settings.at_once),
+        Webhooks(attempt_s=settings.attempt_s, at_once=settings.at_once, loopback=settings.allow_loopback),
         topics,
     )
     dispatcher = Dispatcher(

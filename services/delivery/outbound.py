@@ -1,23 +1,36 @@
 """The two ways out that are ours to go: a signed webhook, and the recipient's own topic.
 
-Nothing here raises for what a recipient does: it becomes an `Attempt`. What was answered is not kept, only
-its status: a body could quote what was sent.
+Nothing here raises for what a recipient does: it becomes an `Attempt`. Of an answer its status is kept, and
+of a refusal a few words, scrubbed: a body could quote what was sent.
 """
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+import socket
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Final
 from urllib.parse import urlsplit
 
 import aiohttp
+from aiohttp.abc import AbstractResolver
 from opentelemetry.trace import SpanKind, StatusCode
 from standardwebhooks import Webhook
 from yarl import URL
 
+from services.delivery.domain.addresses import may_be_reached
 from services.delivery.domain.recipients import Channel, Recipient
-from services.delivery.domain.sending import Attempt, Outcome, outcome_of, read_retry_after
+from services.delivery.domain.scrubbing import scrubbed
+from services.delivery.domain.sending import (
+    Attempt,
+    Outcome,
+    is_ill,
+    outcome_of,
+    read_retry_after,
+    rest_asked,
+)
 from services.delivery.store import Leased
 from shared import ledger, telemetry
 from shared.contracts.topics import DAY_MS, routed_topic
@@ -25,6 +38,10 @@ from shared.errors import Rejected, Retryable
 from shared.kafka import Message, Producer, make_topic
 
 _READ_AT_MOST: Final = 65_536
+_READ_WITHIN_S: Final = 1.0
+"""What is answered matters little: its status is known before its body comes."""
+_CONNECT_WITHIN_S: Final = 5.0
+_SILENT_FOR_S: Final = 8.0
 _TOPIC_KEPT_MS: Final = 14 * DAY_MS
 
 
@@ -40,12 +57,35 @@ class _Address:
         self.signers = [Webhook(secret.reveal()) for secret in channel.secrets]
 
 
-class Webhooks:
-    """Posts signed notifications (Standard Webhooks), over connections that are kept open."""
+class NotAllowed(OSError):
+    """The address is not one that webhooks may go to."""
 
-    def __init__(self, *, attempt_s: float, at_once: int) -> None:
-        self._timeout = aiohttp.ClientTimeout(total=attempt_s, sock_connect=min(5.0, attempt_s))
+
+class Webhooks:
+    """Posts signed notifications (Standard Webhooks), over connections that are kept open.
+
+    An address is judged when a connection is made to it, by what its name led to at that very moment: a
+    name that changes between a check and its use gains nothing. `loopback`: development, where this machine
+    may be reached. `resolver`: how names are looked up; by default without threads, so that names that
+    nobody answers for hold up no others.
+    """
+
+    def __init__(
+        self,
+        *,
+        attempt_s: float,
+        at_once: int,
+        loopback: bool = False,
+        resolver: AbstractResolver | None = None,
+    ) -> None:
+        self._timeout = aiohttp.ClientTimeout(
+            total=attempt_s,
+            sock_connect=min(_CONNECT_WITHIN_S, attempt_s),
+            sock_read=min(_SILENT_FOR_S, attempt_s),
+        )
         self._at_once = at_once
+        self._loopback = loopback
+        self._resolver = resolver
         self._session: aiohttp.ClientSession | None = None
         self._addresses: dict[Channel, _Address] = {}
 
@@ -69,10 +109,19 @@ class Webhooks:
             },
             start=started,
         )
+        attempt = await self._post(leased, address, started, telemetry.traceparent(span))
+        if attempt.outcome != "received":
+            span.set_status(StatusCode.ERROR, attempt.result)
+        span.end()
+        return attempt
+
+    async def _post(self, leased: Leased, address: _Address, started: datetime, trace: str) -> Attempt:
+        said: str | None = None
         retry_after: float | None = None
+        status = 0
         try:
             headers = signed(leased.id, leased.payload, address.signers, started)
-            headers["traceparent"] = telemetry.traceparent(span)
+            headers["traceparent"] = trace
             async with self._client().post(
                 address.url, data=leased.payload, headers=headers, allow_redirects=False
             ) as response:
@@ -80,24 +129,34 @@ class Webhooks:
                 retry_after = read_retry_after(response.headers.get("Retry-After"), started)
                 # A short answer is read so that the connection can be used again; a long one is cut off.
                 if not response.content.at_eof():
-                    await response.content.read(_READ_AT_MOST)
-            outcome: Outcome = outcome_of(status)
-            result = f"HTTP {status}"
-            span.set_attribute("http.response.status_code", status)
-        except TimeoutError:
-            outcome, result = "later", "timed out"
-        except (aiohttp.ClientError, OSError, ValueError) as error:
-            outcome, result = "later", type(error).__name__
-        if outcome != "received":
-            span.set_status(StatusCode.ERROR, result)
-        span.end()
-        return Attempt(leased.id, leased.case, outcome, result, started, ledger.now(), retry_after)
+                    body = await _beginning(response)
+                    said = scrubbed(body) if body and not 200 <= status < 300 else None
+            result, ill = f"HTTP {status}", is_ill(status)
+        except (aiohttp.ClientError, OSError, ValueError, TimeoutError) as error:
+            result, ill = (f"HTTP {status}", is_ill(status)) if status else (failure_of(error), True)
+        return Attempt(
+            leased.id,
+            leased.case,
+            outcome_of(status) if status else "later",
+            result,
+            started,
+            ledger.now(),
+            retry_after,
+            said,
+            ill,
+            rest_asked(status, retry_after),
+        )
 
     def _client(self) -> aiohttp.ClientSession:
         if self._session is None:
             self._session = aiohttp.ClientSession(
                 connector=aiohttp.TCPConnector(
-                    limit=self._at_once, limit_per_host=0, keepalive_timeout=30, ttl_dns_cache=60
+                    limit=self._at_once,
+                    limit_per_host=0,
+                    keepalive_timeout=30,
+                    ttl_dns_cache=60,
+                    resolver=self._resolver or aiohttp.AsyncResolver(),
+                    socket_factory=self._socket,
                 ),
                 cookie_jar=aiohttp.DummyCookieJar(),
                 timeout=self._timeout,
@@ -107,11 +166,54 @@ class Webhooks:
             )
         return self._session
 
+    def _socket(self, address: aiohttp.AddrInfoType) -> socket.socket:
+        """Called with the very address that is connected to next."""
+        family, kind, protocol, _, where = address
+        if not may_be_reached(str(where[0]), loopback=self._loopback):
+            raise NotAllowed("not a public address")
+        return socket.socket(family, kind, protocol)
+
     async def close(self) -> None:
         """Close all connections."""
         if self._session is not None:
             await self._session.close()
             self._session = None
+
+
+async def _beginning(response: aiohttp.ClientResponse) -> bytes:
+    """The first bytes of an answer, as far as they come at once."""
+    body = b""
+    with contextlib.suppress(aiohttp.ClientError, OSError, TimeoutError):
+        async with asyncio.timeout(_READ_WITHIN_S):
+            while len(body) < _READ_AT_MOST:
+                piece = await response.content.read(_READ_AT_MOST - len(body))
+                if not piece:
+                    return body
+                body += piece
+    response.close()
+    return body
+
+
+def failure_of(error: BaseException) -> str:
+    """What went wrong, in one of a few words: an error's own text may hold an address."""
+    cause = getattr(error, "os_error", error)
+    if isinstance(cause, NotAllowed):
+        return "address not allowed"
+    if isinstance(error, aiohttp.ClientConnectorCertificateError):
+        return "bad certificate"
+    if isinstance(error, aiohttp.ClientSSLError):
+        return "no TLS"
+    if isinstance(error, aiohttp.ClientConnectorDNSError):
+        return "name does not resolve"
+    if isinstance(error, aiohttp.ConnectionTimeoutError):
+        return "timed out connecting"
+    if isinstance(error, TimeoutError):
+        return "timed out"
+    if isinstance(error, aiohttp.ClientConnectorError):
+        return "not reachable"
+    if isinstance(error, aiohttp.ClientResponseError):
+        return "not HTTP"
+    return "connection lost"
 
 
 def signed(delivery: str, payload: bytes, signers: list[Webhook], at: datetime) -> dict[str, str]:

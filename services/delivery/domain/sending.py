@@ -23,7 +23,9 @@ not_sent: its recipient has an inbox there now, to put it into."""
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """What came of one attempt. `result`: a status or the kind of failure, never what was answered."""
+    """What came of one attempt. `result`: a status or the kind of failure; `said`: what is kept of a
+    refusal, scrubbed. `ill`: the recipient's server was not there or in trouble, whatever was sent.
+    `rest_s`: how long the recipient asks to be left alone altogether."""
 
     delivery: str
     case: str
@@ -32,6 +34,9 @@ class Attempt:
     started: datetime
     ended: datetime
     retry_after_s: float | None = None
+    said: str | None = None
+    ill: bool = False
+    rest_s: float | None = None
 
 
 def outcome_of(status: int) -> Outcome:
@@ -39,6 +44,16 @@ def outcome_of(status: int) -> Outcome:
     if 200 <= status < 300:
         return "received"
     return "gone" if status == 410 else "later"
+
+
+def is_ill(status: int) -> bool:
+    """Whether a status tells of the server rather than of what was sent."""
+    return status >= 500 or status == 408
+
+
+def rest_asked(status: int, retry_after_s: float | None) -> float | None:
+    """How long the recipient asks to be left alone: by Retry-After with 429 or 503 (RFC 9110, 6585)."""
+    return min(retry_after_s, LONGEST_ASKED_S) if status in (429, 503) and retry_after_s else None
 
 
 def given_up(first_attempt_at: datetime, now: datetime) -> bool:

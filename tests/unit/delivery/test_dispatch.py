@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from services.delivery.dispatch import BULK_ROOM, LIVE_ROOM, Dispatcher
+from services.delivery.domain.circuit import FAILURES
 from services.delivery.domain.sending import Attempt
 from services.delivery.store import Leased
 
@@ -163,6 +164,45 @@ async def test_room_is_bounded_and_smaller_for_bulk() -> None:
     at.slow["slow"].set()
     await at.settle()
     assert at.dispatcher.room("slow", bulk=True) == BULK_ROOM
+
+
+async def test_an_address_that_fails_again_and_again_rests_and_what_waits_for_it_is_given_back() -> None:
+    at = Recipients(per_recipient=2)
+
+    async def nobody_there(one: Leased) -> Attempt:
+        at.asked.append(one.id)
+        return Attempt(
+            one.id, one.case, "later", "not reachable", datetime.now(UTC), datetime.now(UTC), ill=True
+        )
+
+    told: list[tuple[str, bool]] = []
+    dispatcher = Dispatcher(nobody_there, per_recipient=2, at_once=10, attempt_s=1)
+    dispatcher.report_to(lambda _: None, at.unused.append, lambda who, well: told.append((who, well)))
+    dispatcher.put([leased(f"{n:02}", due_min=n) for n in range(20)])
+    await at.settle()
+    assert len(at.asked) in (FAILURES, FAILURES + 1)
+    assert sorted(at.asked + at.unused) == [f"{n:02}" for n in range(20)]
+    assert told == [("css", False)]
+    assert dispatcher.resting("css")
+    assert dispatcher.room("css", bulk=False) == 0
+    dispatcher.forget("css")
+    assert dispatcher.room("css", bulk=False) == LIVE_ROOM
+
+
+async def test_many_slow_recipients_together_leave_half_of_the_places_to_the_others() -> None:
+    slow = tuple(f"slow-{n}" for n in range(10))
+    at = Recipients(per_recipient=2, at_once=8, slow=slow)
+    for name in slow:
+        at.dispatcher._lanes[name].seconds = 5.0
+    at.dispatcher.put([leased(f"{name} {n}", name, due_min=n) for name in slow for n in range(5)])
+    at.dispatcher.put([leased(f"well {n}", "well", due_min=100 + n) for n in range(20)])
+    await at.settle()
+    assert len([one for one in at.done if one.startswith("well")]) == 20
+    assert len([one for one in at.asked if one.startswith("slow")]) == 4
+    for name in slow:
+        at.slow[name].set()
+    await at.settle()
+    assert len(at.done) == 70
 
 
 async def test_when_it_closes_what_is_under_way_ends_and_nothing_begins() -> None:

@@ -25,6 +25,7 @@ from shared.vocabulary import CASE_STATES
 from waymark import terminal
 from waymark.access import owner
 from waymark.terminal import DataOption, JsonOption
+from waymark.watched import watch
 
 UNACCOUNTED: Final = "unaccounted"
 _HOPS: Final = (("intake", "enrichment"), ("enrichment", "triage"), ("triage", "delivery"))
@@ -210,12 +211,23 @@ def reconcile(
     repair_it: Annotated[
         bool, typer.Option("--repair", help="Send again what the next stage never saw.")
     ] = False,
+    watch_s: Annotated[
+        float | None,
+        typer.Option("--watch", min=1, help="Check every so many seconds, for ever, and serve /metrics."),
+    ] = None,
+    host: Annotated[str, typer.Option(help="With --watch: the address of /metrics.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="With --watch: the port of /metrics.", min=1, max=65535)] = 9464,
 ) -> None:
     """Check that every accepted revision is in one named state. Exit 1 where one is unaccounted.
 
     Example: waymark reconcile --json
     """
+    if watch_s is not None and (as_json or repair_it):
+        terminal.fail("--watch goes with neither --json nor --repair.", 2)
     kafka, address = terminal.kafka_of(data), terminal.database_of(data)
+    if watch_s is not None:
+        asyncio.run(watch(lambda: conservation(address, kafka), every_s=watch_s, host=host, port=port))
+        return
 
     async def work() -> dict[str, Any]:
         database = owner(address)

@@ -14,6 +14,7 @@ from starlette.exceptions import HTTPException
 
 from services.console import inbound, store
 from services.console.access import Access
+from services.console.gauges import keep_gauges
 from services.console.handlers import Handlers
 from services.console.outbound import Watch
 from services.console.pages import HERE, KeptToItself, Pages, wants_page, with_query
@@ -39,6 +40,7 @@ def create_app(settings: Settings) -> FastAPI:
     runtime.consume(inbound.topics(handlers), after_commit=handlers.committed, decoders=DECODERS, patient=True)
     runtime.keep_running(watch.run)
     runtime.keep_running(lambda: _keep_pace(handlers, runtime.database))
+    runtime.keep_running(lambda: keep_gauges(runtime.database))
     runtime.at_the_end(watch.close)
     app = application(
         "console",

@@ -13,6 +13,7 @@ from prometheus_client import Counter
 from pydantic import PrivateAttr, TypeAdapter
 
 from services.triage import screening, store
+from services.triage.counted import count_decision
 from services.triage.screening import Act
 from services.triage.store import Decided
 from shared import audit, ledger, telemetry
@@ -33,7 +34,6 @@ from shared.timers import clear_timer, set_timer
 UNHELD: Final = "decide_unheld"
 """The timer after which a held case waits no longer."""
 
-DECISIONS = Counter("waymark_triage_decisions_total", "Versions decided", ["state"])
 UNCHANGED = Counter("waymark_triage_unchanged_total", "Events that changed nothing in a decision")
 STRAGGLERS = Counter("waymark_triage_stragglers_total", "Events of a revision older than the one decided")
 STILL_HELD = Counter("waymark_triage_still_held_total", "Cases held beyond their working day: nobody to tell")
@@ -240,7 +240,7 @@ class Handlers:
         # Words of closed lists and small whole numbers under fixed names: there is one way to write them.
         written = canonical_bytes(receipt, vouched=True)
         result = receipt["result"]
-        DECISIONS.labels(standing.state).inc()
+        count_decision(receipt, standing.state)
         return Decided(
             case=envelope.case,
             revision=body.revision,

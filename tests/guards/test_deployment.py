@@ -25,7 +25,8 @@ def test_it_is_valid_by_the_compose_specification() -> None:
     merged = yaml.safe_dump(yaml.safe_load(filled), sort_keys=False)
     spec = PyCompose.from_yaml(merged)
     assert spec.services is not None
-    assert set(SERVICES) | {"kafka", "postgres", "migrate"} <= set(spec.services)
+    beside = {"kafka", "postgres", "migrate", "reconcile", "collector", "jaeger", "prometheus", "grafana"}
+    assert set(SERVICES) | beside == set(spec.services)
 
 
 def test_a_wrong_key_would_be_noticed() -> None:
@@ -62,6 +63,23 @@ def test_every_path_it_mounts_or_builds_from_exists() -> None:
                 assert source in document["volumes"]
         if "build" in service:
             assert (ROOT / service["build"]["dockerfile"]).is_file()
+
+
+def test_prometheus_asks_every_service_that_has_metrics() -> None:
+    asked = yaml.safe_load((ROOT / "deploy" / "prometheus" / "prometheus.yml").read_text())
+    jobs = {job["job_name"]: job["static_configs"][0]["targets"] for job in asked["scrape_configs"]}
+    assert jobs["waymark"] == [*(f"{name}:8000" for name in SERVICES), "reconcile:9464"]
+    assert "9464" in compose()["services"]["reconcile"]["command"]
+
+
+def test_the_services_send_their_spans_where_the_collector_takes_them() -> None:
+    collector = yaml.safe_load((ROOT / "deploy" / "collector.yaml").read_text())
+    endpoint = collector["receivers"]["otlp"]["protocols"]["http"]["endpoint"]
+    given = compose()["services"]["intake"]["environment"]["OTEL_EXPORTER_OTLP_ENDPOINT"]
+    assert given == f"${{OTEL_EXPORTER_OTLP_ENDPOINT:-http://collector:{endpoint.rsplit(':')[-1]}}}"
+    used = collector["service"]["pipelines"]["traces"]
+    for kind in ("receivers", "processors", "exporters"):
+        assert set(used[kind]) == set(collector[kind])
 
 
 def test_every_path_that_the_image_copies_exists() -> None:

@@ -56,6 +56,9 @@ COMMANDS: Final = {
     "receive": Place(
         "services.delivery.commands", "A sandbox recipient that verifies and shows what comes.", shared=True
     ),
+    "recipients": Place(
+        "services.delivery.recipients_commands", "Who gets cases: check the files, make Kafka's access rules."
+    ),
     "evaluate": Place("services.triage.commands", "Decide incidents offline, as lines of JSON.", shared=True),
     "simulate": Place(
         "waymark.simulate.commands", "Make a month of police incidents, with the truth beside it.", shared=True

@@ -19,6 +19,7 @@ from typing import Any, Final
 
 import aiohttp
 import orjson
+from cryptography.fernet import Fernet
 
 from deploy.local import LocalRuntime, LocalSettings, Parts, PartStatus, RuntimeTrouble
 from deploy.local import ports as local_ports
@@ -206,7 +207,8 @@ class System:
             "WAYMARK_AREAS": str(self.plan.areas),
             "WAYMARK_RECIPIENTS": str(self.plan.recipients),
             "WAYMARK_ALLOW_LOOPBACK": "true",
-            "WAYMARK_SESSION_SECRET": self._session_secret(),
+            "WAYMARK_SESSION_SECRET": self._kept_secret("session-secret", lambda: secrets.token_urlsafe(32)),
+            "WAYMARK_SECRETS_KEY": self._kept_secret("secrets-key", lambda: Fernet.generate_key().decode()),
             **{f"WAYMARK_{other.upper()}_URL": self.url(other) for other in self._ports},
             **({"OTEL_EXPORTER_ZIPKIN_ENDPOINT": self._zipkin_spans()} if self.plan.traces else {}),
             **self.plan.environment,
@@ -215,11 +217,12 @@ class System:
     def _zipkin_spans(self) -> str:
         return f"{self.parts.zipkin}/api/v2/spans"
 
-    def _session_secret(self) -> str:
-        place = self.plan.data / "session-secret"
+    def _kept_secret(self, name: str, made: Callable[[], str]) -> str:
+        """A secret of this system, made once and readable by its owner alone."""
+        place = self.plan.data / name
         if not place.exists():
             place.touch(mode=0o600)
-            place.write_text(secrets.token_urlsafe(32))
+            place.write_text(made())
         return place.read_text()
 
     async def _look_after(self) -> None:

@@ -8,11 +8,12 @@ from datetime import datetime
 
 from services.delivery import decided as reading
 from services.delivery import store
+from services.delivery.book import Book
 from services.delivery.decided import CaseDecidedRead
 from services.delivery.domain import answers
 from services.delivery.domain.case import OWNER, CaseRecord, Decided, Delivery, Route
 from services.delivery.domain.notification import Composed, compose
-from services.delivery.domain.recipients import Directory, Recipient
+from services.delivery.domain.recipients import Recipient
 from services.delivery.domain.versions import Change, Wanted, change_for, merged, with_those_told
 from services.delivery.outgoing import Office, Outgoing, digest_of
 from services.delivery.recorder import HELD, tell
@@ -44,9 +45,9 @@ class _Batch:
 class Decisions:
     """The function for `waymark.decided.v1`, and for addressing again what could not be addressed."""
 
-    def __init__(self, office: Office, directory: Directory, areas: Areas) -> None:
+    def __init__(self, office: Office, book: Book, areas: Areas) -> None:
         self._office = office
-        self._directory = directory
+        self._book = book
         self._areas = areas
 
     async def handle(self, tx: EmittingTransaction, events: Sequence[Event[CaseDecidedRead]]) -> None:
@@ -79,6 +80,8 @@ class Decisions:
         return not batch.touched[case].unaddressed
 
     async def _begin(self, tx: EmittingTransaction, cases: Sequence[str], now: datetime) -> _Batch:
+        if not self._book.loaded:
+            await self._book.refresh(tx)
         records = await store.load_cases(tx, cases)
         deliveries = await store.load_deliveries(tx, records) if records else {}
         for of_case in deliveries.values():
@@ -104,14 +107,16 @@ class Decisions:
             )
 
         def wanted_again(delivery: Delivery) -> Wanted | None:
-            recipient = self._directory.by_id.get(delivery.recipient)
+            recipient = self._book.get(delivery.recipient)
             return None if recipient is None else wanted(recipient, delivery.route, routed=False)
 
         addressed = merged(
             [
                 one
                 for route in ([] if decided.withdrawn else decided.routes)
-                for one in self._directory.address(route, decided.incident, decided.history, test=decided.test)
+                for one in self._book.directory.address(
+                    route, decided.incident, decided.history, test=decided.test
+                )
             ]
         )
         unaddressed = [one.route for one in addressed if one.recipient is None]

@@ -7,15 +7,19 @@ import secrets
 
 from fastapi import FastAPI
 
+from services.delivery.addresses import Addresses
+from services.delivery.book import open_book
 from services.delivery.decided import EVENT
-from services.delivery.directory import read_directory
+from services.delivery.describing import SecretPlaces
 from services.delivery.dispatch import Dispatcher
 from services.delivery.handlers import Decisions
 from services.delivery.inbound import routes
 from services.delivery.outbound import Outbound, RecipientTopics, Webhooks
 from services.delivery.outgoing import Inboxes, Office
+from services.delivery.recipients_api import RecipientsDesk, recipients_routes
 from services.delivery.recorder import Recorder
 from services.delivery.rounds import Rounds
+from services.delivery.sealing import Sealer
 from services.delivery.settings import Settings
 from shared.areas import load_areas
 from shared.contracts.topics import DECIDED
@@ -29,19 +33,19 @@ def create_app(settings: Settings) -> FastAPI:
     if settings.lease_s < settings.attempt_s + 1:
         raise BadSettings("WAYMARK_LEASE_S has to be at least a second longer than WAYMARK_ATTEMPT_S.")
     areas = load_areas(settings.areas)
-    directory = read_directory(
+    sealer = Sealer(settings.secrets_key)
+    book = open_book(
         settings.recipients,
         areas,
-        environment=settings.environment,
+        SecretPlaces(settings.environment, settings.recipients, sealer),
         allow_loopback=settings.allow_loopback,
     )
     runtime = Runtime("delivery", settings)
     topics = RecipientTopics(runtime.producer, settings.kafka, settings.partitions)
-    outbound = Outbound(
-        directory.by_id,
-        Webhooks(attempt_s=settings.attempt_s, at_once=settings.at_once, loopback=settings.allow_loopback),
-        topics,
+    webhooks = Webhooks(
+        attempt_s=settings.attempt_s, at_once=settings.at_once, loopback=settings.allow_loopback
     )
+    outbound = Outbound(book, webhooks, topics)
     dispatcher = Dispatcher(
         outbound.send,
         per_recipient=settings.per_recipient,
@@ -56,13 +60,16 @@ def create_app(settings: Settings) -> FastAPI:
         public_url=settings.public_url,
         lease_s=settings.lease_s,
     )
-    recorder = Recorder(runtime.outbox, office, directory.by_id, every_ms=settings.record_every_ms)
-    dispatcher.report_to(recorder.attempted, recorder.unused)
-    decisions = Decisions(office, directory, areas)
-    rounds = Rounds(runtime.outbox, office, dispatcher, directory, decisions, topics, every_s=settings.poll_s)
+    recorder = Recorder(runtime.outbox, office, book, every_ms=settings.record_every_ms)
+    addresses = Addresses(runtime.database, book, webhooks, disabled_after_days=settings.disable_after_days)
+    dispatcher.report_to(recorder.attempted, recorder.unused, addresses.note_health)
+    book.when_moved(dispatcher.forget)
+    decisions = Decisions(office, book, areas)
+    rounds = Rounds(runtime.outbox, office, dispatcher, book, decisions, topics, every_s=settings.poll_s)
     runtime.consume({DECIDED: decisions.handle}, decoders={DECIDED: EVENT})
     runtime.keep_running(recorder.run)
     runtime.keep_running(rounds.run)
+    runtime.keep_running(addresses.run)
     runtime.at_the_end(dispatcher.close)
     runtime.at_the_end(recorder.close)
     runtime.at_the_end(outbound.close)
@@ -74,4 +81,5 @@ def create_app(settings: Settings) -> FastAPI:
         health=runtime.health,
     )
     app.include_router(routes(runtime, recorder, inboxes))
+    app.include_router(recipients_routes(RecipientsDesk(runtime, book, addresses, sealer)))
     return app

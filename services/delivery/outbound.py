@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-from collections.abc import Mapping
 from datetime import datetime
 from typing import Final
 from urllib.parse import urlsplit
@@ -20,8 +19,9 @@ from opentelemetry.trace import SpanKind, StatusCode
 from standardwebhooks import Webhook
 from yarl import URL
 
+from services.delivery.book import Book
 from services.delivery.domain.addresses import may_be_reached
-from services.delivery.domain.recipients import Channel, Recipient
+from services.delivery.domain.recipients import Channel
 from services.delivery.domain.scrubbing import scrubbed
 from services.delivery.domain.sending import (
     Attempt,
@@ -51,10 +51,14 @@ class _Address:
     def __init__(self, channel: Channel) -> None:
         assert channel.url is not None  # noqa: S101 (the directory refuses a webhook without one)
         parts = urlsplit(channel.url)
+        self.written = channel.url
         self.url = URL(channel.url)
         self.host = parts.hostname or ""
         self.port = parts.port or (443 if parts.scheme == "https" else 80)
         self.signers = [Webhook(secret.reveal()) for secret in channel.secrets]
+
+
+_FAILURES: Final = (aiohttp.ClientError, OSError, ValueError, TimeoutError)
 
 
 class NotAllowed(OSError):
@@ -132,7 +136,7 @@ class Webhooks:
                     body = await _beginning(response)
                     said = scrubbed(body) if body and not 200 <= status < 300 else None
             result, ill = f"HTTP {status}", is_ill(status)
-        except (aiohttp.ClientError, OSError, ValueError, TimeoutError) as error:
+        except _FAILURES as error:
             result, ill = (f"HTTP {status}", is_ill(status)) if status else (failure_of(error), True)
         return Attempt(
             leased.id,
@@ -145,7 +149,21 @@ class Webhooks:
             said,
             ill,
             rest_asked(status, retry_after),
+            address.written if status == 410 else None,
         )
+
+    async def ask(self, number: str, payload: bytes, channel: Channel) -> tuple[str, bytes]:
+        """Post something that is no delivery (a challenge, a ping); the result as an `Attempt` has it, and
+        the beginning of the answer's body."""
+        address = _Address(channel)
+        try:
+            headers = signed(number, payload, address.signers, ledger.now())
+            async with self._client().post(
+                address.url, data=payload, headers=headers, allow_redirects=False
+            ) as response:
+                return f"HTTP {response.status}", await _beginning(response)
+        except _FAILURES as error:
+            return failure_of(error), b""
 
     def _client(self) -> aiohttp.ClientSession:
         if self._session is None:
@@ -280,27 +298,25 @@ class RecipientTopics:
 class Outbound:
     """Sends a delivery by the channel it goes by."""
 
-    def __init__(
-        self, recipients: Mapping[str, Recipient], webhooks: Webhooks, topics: RecipientTopics
-    ) -> None:
-        self._recipients = recipients
+    def __init__(self, book: Book, webhooks: Webhooks, topics: RecipientTopics) -> None:
+        self._book = book
         self._webhooks = webhooks
         self._topics = topics
 
     async def send(self, leased: Leased) -> Attempt:
         """One attempt by the delivery's channel."""
-        recipient = self._recipients.get(leased.recipient)
+        recipient = self._book.get(leased.recipient)
         channel = None
         if recipient is not None and leased.channel < len(recipient.channels):
             channel = recipient.channels[leased.channel]
-        if channel is not None and channel.kind == "webhook":
-            return await self._webhooks.send(leased, channel)
-        if channel is not None and channel.kind == "topic":
-            return await self._topics.send(leased)
-        # The recipient's file has changed since it was planned.
+        if channel is not None and channel.why_not is None:
+            if channel.kind == "webhook":
+                return await self._webhooks.send(leased, channel)
+            if channel.kind == "topic":
+                return await self._topics.send(leased)
+        # The recipient's channels have changed since it was planned, or this one may not be used now.
         now = ledger.now()
-        outcome: Outcome = "gone" if channel is None else "not_sent"
-        return Attempt(leased.id, leased.case, outcome, "no such channel any more", now, now)
+        return Attempt(leased.id, leased.case, "not_sent", "no such channel any more", now, now)
 
     async def close(self) -> None:
         """Close all connections."""

@@ -100,8 +100,10 @@ class Outgoing:
         escalates: str | None = None,
         breached_at: datetime | None = None,
         after: datetime | None = None,
+        in_office_hours: bool = True,
     ) -> Delivery:
-        """Make a delivery; it goes by the first of the recipient's channels. `after`: not sooner."""
+        """Make a delivery; it goes by the first of the recipient's channels that may be used, by the hours
+        (`in_office_hours`) and at all. `after`: not sooner."""
         case = composed.document["case"]
         number = delivery_id(case, version, recipient.id, composed.route.service)
         payload = orjson.dumps(
@@ -127,7 +129,7 @@ class Outgoing:
             due=due,
             view=view,
             state="waiting",
-            channel=0,
+            channel=recipient.first_channel(in_office_hours),
             began=began,
             trace=trace,
             replaces=replaces,
@@ -138,7 +140,7 @@ class Outgoing:
         )
         self._new[number] = delivery
         self._contents[number] = payload
-        if recipient.channels[0].kind == "inbox":
+        if recipient.channels[delivery.channel].kind == "inbox":
             self.offer(delivery, payload)
         elif (
             after is None

@@ -19,6 +19,8 @@ from shared.errors import WaymarkError
 
 REMEMBERED: Final = 100_000
 MAX_BYTES: Final = 4 * 1024 * 1024
+LONGEST_TEST: Final = 1024
+"""A challenge and a ping are shorter; a notification never is."""
 
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
@@ -71,7 +73,8 @@ OnArrival = Callable[[Arrival], Awaitable[int | None] | int | None]
 class Receiver:
     """An ASGI app that takes webhooks for one or several recipients, each at `/<recipient>`.
 
-    Answers 204 for what is genuine, new or repeated, 401 for what is not, 404 where nobody of that name
+    Gives a challenge (`waymark.challenge/1`) back, and to a ping (`waymark.ping/1`) says 204. Answers 204
+    for what is genuine, new or repeated, 401 for what is not, 404 where nobody of that name
     lives, 413 beyond 4 MiB. `on_arrival` is called for repeats too: `arrival.repeated` says so.
     """
 
@@ -88,23 +91,26 @@ class Receiver:
         if scope["type"] == "lifespan":
             await _live(receive, send)
         elif scope["type"] == "http":
-            await _answer(send, await self._take(scope, receive))
+            await _answer(send, *await self._take(scope, receive))
 
-    async def _take(self, scope: MutableMapping[str, Any], receive: Receive) -> int:
+    async def _take(self, scope: MutableMapping[str, Any], receive: Receive) -> tuple[int, bytes]:
         if scope["method"] != "POST":
-            return 405
+            return 405, b""
         recipient = scope["path"].strip("/")
         verifier = self._verifiers.get(recipient)
         if verifier is None:
-            return 404
+            return 404, b""
         body = await _body(receive)
         if body is None:
-            return 413
+            return 413, b""
         headers = {key.decode("latin-1"): value.decode("latin-1") for key, value in scope["headers"]}
         try:
             number = verifier.verify(headers, body)
         except NotGenuine:
-            return 401
+            return 401, b""
+        test = _test_of(body)
+        if test is not None:
+            return (200, test) if test else (204, b"")
         key = (recipient, number)
         arrival = Arrival(recipient, number, body, key in self._seen, headers)
         answer = self._on_arrival(arrival)
@@ -113,7 +119,7 @@ class Receiver:
         status = 204 if answer is None else answer
         if 200 <= status < 300:
             self._remember(key)
-        return status
+        return status, b""
 
     def _remember(self, key: tuple[str, str]) -> None:
         self._seen[key] = None
@@ -136,10 +142,22 @@ async def _body(receive: Receive) -> bytes | None:
             return b"".join(chunks)
 
 
-async def _answer(send: Send, status: int) -> None:
-    headers = [(b"content-length", b"0")] if status != 204 else []
+def _test_of(body: bytes) -> bytes | None:
+    """What to answer to a message about nobody; None where it is a notification."""
+    if len(body) > LONGEST_TEST:
+        return None
+    document = orjson.loads(body)
+    if document.get("schema") == "waymark.challenge/1":
+        return orjson.dumps({"challenge": document["challenge"]})
+    return b"" if document.get("schema") == "waymark.ping/1" else None
+
+
+async def _answer(send: Send, status: int, body: bytes) -> None:
+    headers = [(b"content-length", str(len(body)).encode())] if status != 204 else []
+    if body:
+        headers.append((b"content-type", b"application/json"))
     await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": b""})
+    await send({"type": "http.response.body", "body": body})
 
 
 async def _live(receive: Receive, send: Send) -> None:

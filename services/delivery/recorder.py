@@ -5,18 +5,19 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
 from prometheus_client import Counter, Histogram
 
-from services.delivery import store
+from services.delivery import recipients_store, store
+from services.delivery.addresses import GONE, disable
+from services.delivery.book import Book
 from services.delivery.domain import answers
 from services.delivery.domain.answers import Closed, Noted, Said
 from services.delivery.domain.case import CaseRecord, Delivery
-from services.delivery.domain.recipients import Recipient
 from services.delivery.domain.sending import Attempt
 from services.delivery.outgoing import Office, Outgoing
 from shared import ledger, telemetry
@@ -69,12 +70,10 @@ class _Outcome:
 class Recorder:
     """The one writer of what happened to deliveries, besides the decisions themselves."""
 
-    def __init__(
-        self, outbox: Outbox, office: Office, recipients: dict[str, Recipient], *, every_ms: int
-    ) -> None:
+    def __init__(self, outbox: Outbox, office: Office, book: Book, *, every_ms: int) -> None:
         self._outbox = outbox
         self._office = office
-        self._recipients = recipients
+        self._book = book
         self._every_s = every_ms / 1000
         self._notes: list[Note] = []
         self._unused: list[str] = []
@@ -209,6 +208,8 @@ class Recorder:
             tell(tx, told, deliveries, started)
             await store.save_states(tx, told)
             await store.release(tx, unused, running=self._office.running)
+            await self._disable_gone(tx, notes, by_id)
+            await recipients_store.add_refusals(tx, [refusal for note in notes if (refusal := _refusal(note))])
             for delivery in outcome.held:
                 await store.note_held(tx, delivery)
         return outcome
@@ -216,7 +217,7 @@ class Recorder:
     def _apply(self, note: Note, delivery: Delivery, outcome: _Outcome) -> None:
         what = note.what
         if isinstance(what, Attempt):
-            answers.attempted(delivery, what, self._recipients.get(delivery.recipient), _draw)
+            answers.attempted(delivery, what, self._book.get(delivery.recipient), _draw)
         elif isinstance(what, Passed):
             answers.cursor_passed(delivery, what.at)
             outcome.said.append((note, "recorded"))
@@ -237,8 +238,19 @@ class Recorder:
         for delivery in falling:
             outgoing.offer(delivery, contents[delivery.id])
 
+    async def _disable_gone(
+        self, tx: EmittingTransaction, notes: Sequence[Note], by_id: Mapping[str, Delivery]
+    ) -> None:
+        """An address that said that it is gone is used no more, for no case."""
+        for note in notes:
+            if not isinstance(note.what, Attempt) or note.what.outcome != "gone" or not note.what.url:
+                continue
+            delivery = by_id.get(note.what.delivery)
+            if delivery is not None:
+                await disable(tx, delivery.recipient, note.what.url, GONE)
+
     def _goes_to_inbox(self, delivery: Delivery) -> bool:
-        recipient = self._recipients.get(delivery.recipient)
+        recipient = self._book.get(delivery.recipient)
         return (
             delivery.state == "waiting"
             and recipient is not None
@@ -274,6 +286,14 @@ def tell(
             caused_by=case.caused_by,
             trace=case.trace,
         )
+
+
+def _refusal(note: Note) -> tuple[str, datetime, str, str | None] | None:
+    """What is kept of an attempt that failed."""
+    what = note.what
+    if not isinstance(what, Attempt) or what.outcome not in ("later", "gone"):
+        return None
+    return what.delivery, what.ended, what.result, what.said
 
 
 def _fail(note: Note, error: Exception) -> None:

@@ -1,5 +1,6 @@
 """What is looked at again and again, by every copy of the service: what is due to be sent, and deadlines
-that passed unmet. At the start also what could not be addressed, and what waits for recipients who are gone."""
+that passed unmet. At the start, and when the directory changed, also what could not be addressed, and what
+waits for recipients who are gone."""
 
 from __future__ import annotations
 
@@ -12,11 +13,12 @@ from opentelemetry.trace import SpanKind
 from prometheus_client import Counter
 
 from services.delivery import store
+from services.delivery.book import Book
 from services.delivery.dispatch import Dispatcher
 from services.delivery.domain import answers
 from services.delivery.domain.case import CaseRecord, Delivery, Route, delivery_id
 from services.delivery.domain.notification import for_stand_in
-from services.delivery.domain.recipients import Directory, Recipient
+from services.delivery.domain.recipients import Recipient
 from services.delivery.domain.versions import AT_ONCE
 from services.delivery.handlers import Decisions
 from services.delivery.outbound import RecipientTopics
@@ -43,7 +45,7 @@ class Rounds:
         outbox: Outbox,
         office: Office,
         dispatcher: Dispatcher,
-        directory: Directory,
+        book: Book,
         decisions: Decisions,
         topics: RecipientTopics,
         *,
@@ -52,30 +54,38 @@ class Rounds:
         self._outbox = outbox
         self._office = office
         self._dispatcher = dispatcher
-        self._directory = directory
+        self._book = book
         self._decisions = decisions
         self._topics = topics
         self._every_s = every_s
 
     async def run(self) -> None:
         """Run for ever."""
-        at_start = [self.hold_what_nobody_gets, self.address_again, self.make_topics]
+        anew = [self.hold_what_nobody_gets, self.address_again, self.make_topics]
+        to_do = list(anew)
         while True:
             leased = 0
             try:
+                if await self.look_into_book():
+                    to_do = list(anew)
                 leased = await self.lease_due()
                 await self.note_missed()
-                while at_start:
-                    await at_start[0]()
-                    at_start.pop(0)
+                while to_do:
+                    await to_do[0]()
+                    to_do.pop(0)
             except Retryable as error:
                 _log.warning("rounds.waiting", error=str(error))
             # Where much waits, as after an outage, the next look is not long in coming.
             await asyncio.sleep(self._every_s if leased < LEASED_AT_ONCE else self._every_s / 10)
 
+    async def look_into_book(self) -> bool:
+        """Read the directory again where it has changed; whether it had."""
+        async with self._outbox.database.transaction() as tx:
+            return await self._book.refresh(tx)
+
     async def make_topics(self) -> None:
         """The topic of each recipient that wants one."""
-        for recipient in self._directory.recipients:
+        for recipient in self._book.directory.recipients:
             if any(channel.kind == "topic" for channel in recipient.channels):
                 await self._topics.make(recipient.id)
 
@@ -83,7 +93,7 @@ class Rounds:
         """Take what is due to be sent and nobody is sending; how many."""
         rooms = {
             recipient.id: min(LEASED_AT_ONCE, self._dispatcher.room(recipient.id, bulk=True))
-            for recipient in self._directory.recipients
+            for recipient in self._book.directory.recipients
         }
         rooms = {recipient: room for recipient, room in rooms.items() if room}
         if not rooms:
@@ -139,8 +149,8 @@ class Rounds:
         return len(missed)
 
     def _stand_ins(self, delivery: Delivery) -> list[Recipient]:
-        recipient = self._directory.by_id.get(delivery.recipient)
-        return [self._directory.by_id[one] for one in recipient.escalate_to] if recipient else []
+        recipient = self._book.get(delivery.recipient)
+        return [self._book.directory.by_id[one] for one in recipient.escalate_to] if recipient else []
 
     def _make_for(
         self,
@@ -192,7 +202,7 @@ class Rounds:
         while True:
             async with self._outbox.transaction() as tx:
                 now = ledger.now()
-                gone = await store.without_recipient(tx, self._directory.by_id)
+                gone = await store.without_recipient(tx, self._book.directory.by_id)
                 if not gone:
                     return
                 cases = await store.load_cases(tx, (row["case"] for row in gone))

@@ -20,6 +20,14 @@ class Settings(ServiceSettings):
         description="development: webhooks may go to this machine without TLS, and one whose secret is not "
         "set is left out where its recipient has another channel",
     )
+    secrets_key: str | None = Field(
+        None,
+        description="Fernet key for signing secrets given over HTTP; several, separated by commas, while one "
+        "replaces another",
+    )
+    disable_after_days: float = Field(
+        3, gt=0, le=30, description="an address that has not answered for so long is used no more"
+    )
     per_recipient: int = Field(8, ge=1, le=256, description="requests under way to one recipient at once")
     at_once: int = Field(512, ge=1, le=10_000, description="requests under way to all recipients at once")
     attempt_s: float = Field(10, gt=0, le=20, description="how long one attempt may take")

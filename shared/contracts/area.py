@@ -65,15 +65,33 @@ class AreaRules(_Closed):
 
 
 class Channel(Contract):
-    """A way to reach a recipient. A webhook has a `url` and one or two signing `secrets`."""
+    """A way to reach a recipient. A webhook has a `url` and one or two signing `secrets`. `hours`: when it is
+    used, by the office hours of the recipient's area."""
 
     kind: Annotated[v.ChannelKind, OPERATIONAL]
-    url: Annotated[str | None, OPERATIONAL] = None
+    url: Annotated[str | None, OPERATIONAL, Field(max_length=2000)] = None
     secrets: Annotated[list[str] | None, about("service", "contact")] = None
+    hours: Annotated[Literal["always", "office", "out_of_hours"], OPERATIONAL] = "always"
+
+
+class Contact(_Closed):
+    """Whom to reach about a recipient's deliveries, at work. They get notices, never content."""
+
+    email: Annotated[
+        str | None, about("service", "contact"), Field(max_length=254, pattern=r"^[^@\s<>,;]+@[^@\s<>,;]+$")
+    ] = None
+    phone: Annotated[
+        str | None, about("service", "contact"), Field(max_length=40, pattern=r"^[+0-9 ()-]+$")
+    ] = None
 
 
 class Recipient(Contract):
-    """`waymark.recipient/1`: who gets cases, how, and who stands in."""
+    """`waymark.recipient/1`: who gets cases, how, and who stands in.
+
+    Channels are used in their order: the next where one fails. `hours` and `out_of_hours`: outside the
+    office hours of its area a case that cannot wait for them goes to the stand-in as well. `contact` is told
+    what concerns the connection, `second_contact` when a deadline is about to be missed, `on_call` when it was.
+    """
 
     schema_: Annotated[Literal["waymark.recipient/1"], OPERATIONAL, Field(alias="schema")] = (
         "waymark.recipient/1"
@@ -82,8 +100,11 @@ class Recipient(Contract):
     role: Annotated[v.Service, OPERATIONAL]
     areas: Annotated[list[str], OPERATIONAL]
     school_urns: Annotated[list[str], OPERATIONAL] = []
-    channels: Annotated[list[Channel], OPERATIONAL, Field(min_length=1)]
-    notice: Annotated[dict[str, str] | None, OPERATIONAL] = None
+    channels: Annotated[list[Channel], OPERATIONAL, Field(min_length=1, max_length=5)]
+    notice: Annotated[Contact | None, OPERATIONAL] = None
     hours: Annotated[Literal["office", "always"], OPERATIONAL] = "office"
     out_of_hours: Annotated[str | None, OPERATIONAL] = None
     escalate_to: Annotated[list[str], OPERATIONAL] = []
+    contact: Annotated[Contact | None, OPERATIONAL] = None
+    second_contact: Annotated[Contact | None, OPERATIONAL] = None
+    on_call: Annotated[Contact | None, OPERATIONAL] = None

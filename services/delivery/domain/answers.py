@@ -18,6 +18,8 @@ from shared.contracts.events import Answer, Branch, CaseAnswered
 
 MOST_RECEIPTS: Final = 100
 CLOCKS_DIFFER: Final = timedelta(minutes=5)
+UNUSABLE_FOR: Final = timedelta(seconds=20)
+"""How soon it is looked at again whether a recipient's only channel may be used by now."""
 
 _STEPS: Final[dict[v.ReceiptKind, int]] = {
     "received": 0, "opened": 1, "accepted": 2, "rejected": 3, "decided": 3
@@ -57,6 +59,8 @@ def attempted(
     """Note an attempt: received, or when and by which way to go on."""
     if attempt.outcome == "not_sent":
         delivery.leased_by = delivery.lease_until = None
+        if delivery.state == "waiting":
+            _go_another_way(delivery, recipient, attempt.ended)
         return
     delivery.attempts += 1
     delivery.first_attempt_at = delivery.first_attempt_at or attempt.started
@@ -80,10 +84,22 @@ def attempted(
 
 def fall_back(delivery: Delivery, recipient: Recipient | None, now: datetime) -> None:
     """Go on by the recipient's next channel; without one, hold it for a person."""
-    delivery.channel += 1
-    delivery.next_at = now
-    if recipient is None or delivery.channel >= len(recipient.channels):
+    following = recipient.next_channel(delivery.channel) if recipient is not None else None
+    if following is None:
         hold(delivery, f"no way left to reach it ({delivery.last_result})")
+        return
+    delivery.channel = following
+    delivery.next_at = now
+
+
+def _go_another_way(delivery: Delivery, recipient: Recipient | None, now: datetime) -> None:
+    """Nobody was asked: the recipient's channels have changed, or this one may not be used at present."""
+    if recipient is None:
+        hold(delivery, "its recipient is not described any more")
+        return
+    delivery.channel = recipient.first_channel()
+    usable = recipient.channels[delivery.channel].why_not is None
+    delivery.next_at = now if usable else now + UNUSABLE_FOR
 
 
 def hold(delivery: Delivery, because: str) -> None:

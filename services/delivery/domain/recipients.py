@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from services.delivery.domain.case import Route
 from shared import vocabulary as v
@@ -15,11 +15,20 @@ TEST_PREFIX: Final = "test-"
 
 @dataclass(frozen=True, slots=True)
 class Channel:
-    """A way to reach a recipient. A webhook has an address and one or two signing secrets."""
+    """A way to reach a recipient. A webhook has an address and one or two signing secrets.
+
+    `why_not`: why nothing goes this way at present (`not verified`, `disabled`); None where it may.
+    """
 
     kind: v.ChannelKind
     url: str | None = None
     secrets: tuple[Secret, ...] = ()
+    hours: Literal["always", "office", "out_of_hours"] = "always"
+    why_not: str | None = None
+
+    def open_at(self, in_office_hours: bool) -> bool:
+        """Whether it is used at such a time."""
+        return self.hours == "always" or (self.hours == "office") == in_office_hours
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +44,30 @@ class Recipient:
     test: bool = False
     stand_in: bool = False
     """Gets a case only by escalation, or because an area names it."""
+    always_open: bool = True
+    """False: somebody is there in the office hours of its area only."""
+    out_of_hours: str | None = None
+    notice: Secret | None = None
+    contact: Secret | None = None
+    second_contact: Secret | None = None
+    on_call: Secret | None = None
+    """E-mail addresses."""
+
+    def first_channel(self, in_office_hours: bool = True) -> int:
+        """The channel that a case goes by first: the first that may be used at such a time, else the first
+        that may be used at all, else the first."""
+        usable = [i for i, channel in enumerate(self.channels) if channel.why_not is None]
+        fitting = [i for i in usable if self.channels[i].open_at(in_office_hours)]
+        return next(iter(fitting or usable), 0)
+
+    def next_channel(self, after: int) -> int | None:
+        """The channel that comes after one that failed; None after the last."""
+        return next((i for i in range(after + 1, len(self.channels)) if self.channels[i].why_not is None), None)
+
+    @property
+    def inbox(self) -> int | None:
+        """Which of its channels is its inbox; None where it has none."""
+        return next((i for i, channel in enumerate(self.channels) if channel.kind == "inbox"), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +125,9 @@ class Directory:
                     found.append(f"{recipient.id} escalates to {other}, which is not described.")
                 elif other == recipient.id or self.by_id[other].test != recipient.test:
                     found.append(f"{recipient.id} cannot escalate to {other}.")
+            there = recipient.out_of_hours
+            if there is not None and (there not in self.by_id or there == recipient.id):
+                found.append(f"{recipient.id} names {there} for out of hours, which is not another recipient.")
         for area, name in self.childrens_services.items():
             named = self.by_id.get(name)
             if named is None:

@@ -18,7 +18,7 @@ LONGEST_ASKED_S: Final = 4 * 3600.0
 
 Outcome = Literal["received", "published", "later", "gone", "not_sent"]
 """received: a 2xx; published: on the topic; later: anything else; gone: 410, nothing more by this way;
-not_sent: its recipient has an inbox there now, to put it into."""
+not_sent: nobody was asked, because its channel is another now or may not be used."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +37,8 @@ class Attempt:
     said: str | None = None
     ill: bool = False
     rest_s: float | None = None
+    url: str | None = None
+    """Of a webhook that is gone."""
 
 
 def outcome_of(status: int) -> Outcome:

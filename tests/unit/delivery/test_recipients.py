@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import base64
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from typer.testing import CliRunner
 
 from services.delivery.directory import read_directory
-from services.delivery.domain.recipients import Directory, schools_of
+from services.delivery.domain.access_rules import rules_for
+from services.delivery.domain.changes import differences, takes_two
+from services.delivery.domain.recipients import Channel, Directory, schools_of
 from services.delivery.main import create_app
+from services.delivery.recipients_commands import app
 from services.delivery.settings import Settings
 from shared.areas import load_areas
+from shared.contracts.topics import routed_topic
 from shared.errors import BadSettings
 from shared.vocabulary import SERVICES
 from tests.builders import an_incident
@@ -234,3 +240,99 @@ def test_a_lease_that_no_attempt_fits_into_stops_the_start() -> None:
     settings = Settings(database="postgresql://nowhere/x", kafka="nowhere:1", lease_s=10, attempt_s=10)
     with pytest.raises(BadSettings, match="WAYMARK_LEASE_S"):
         create_app(settings)
+
+
+def test_a_fault_is_told_with_its_file_and_line(tmp_path: Path) -> None:
+    text = """recipients:
+  - id: northbury-children
+    role: childrens_services
+    areas: [northbury]
+    channels: [{kind: inbox}]
+  - id: northbury-marac
+    role: marac
+    areas: [northbury]
+    channels:
+      - kind: inbox
+      - kind: pigeon
+  - id: northbury-idva
+    role: idva
+    areas: [northbury]
+    colour: blue
+    channels: [{kind: webhook, url: "http://idva.example/", secrets: ["env:S"]}]
+"""
+    (tmp_path / "some.yaml").write_text(text)
+    (tmp_path / "broken.yaml").write_text("recipients:\n  - id: [\n")
+    result = CliRunner().invoke(app, ["check", str(tmp_path), "--areas", str(ROOT / "deploy" / "areas")])
+    assert result.exit_code == 1
+    assert "broken.yaml, line 3: cannot be read" in result.stdout
+    assert "some.yaml, line 11: channels.1.kind" in result.stdout
+    assert "some.yaml, line 15: colour" in result.stdout
+
+
+def test_two_who_answer_for_the_same_are_told_with_their_lines(tmp_path: Path) -> None:
+    entry = "- {id: %s, role: marac, areas: [northbury], channels: [{kind: inbox}]}\n"
+    (tmp_path / "one.yaml").write_text(entry % "a" + entry % "b")
+    result = CliRunner().invoke(
+        app, ["check", str(tmp_path), "--areas", str(ROOT / "deploy" / "areas"), "--json"]
+    )
+    faults = json.loads(result.stdout)["faults"]
+    assert any(
+        fault.startswith("one.yaml, line") and "Two recipients answer for marac" in fault for fault in faults
+    )
+
+
+def test_the_files_of_this_repository_are_without_a_fault() -> None:
+    asked = ["check", str(ROOT / "deploy" / "recipients"), "--areas", str(ROOT / "deploy" / "areas")]
+    result = CliRunner().invoke(app, asked)
+    assert result.exit_code == 0, result.output
+
+
+def test_a_topic_is_read_by_its_recipient_and_written_by_delivery_alone() -> None:
+    topics = [a_recipient(name, channels=(Channel("topic"),)) for name in ("north", "north-2", "south")]
+    rules = rules_for([*topics, a_recipient("inbox-only", channels=(Channel("inbox"),))])
+    for one in topics:
+        name = routed_topic(one.id)
+        may = {
+            (rule.user, operation)
+            for rule in rules
+            if rule.resource == "topic"
+            and (rule.name == name or (rule.prefixed and name.startswith(rule.name)))
+            for operation in rule.operations
+        }
+        assert {user for user, operation in may if operation == "Read"} == {one.id}
+        assert {user for user, operation in may if operation == "Write"} == {"waymark-delivery"}
+        groups = [
+            rule.user
+            for rule in rules
+            if rule.resource == "group"
+            and (rule.name == one.id or (rule.prefixed and one.id.startswith(rule.name)))
+        ]
+        assert groups == [one.id]
+    assert not [rule for rule in rules if rule.user == "inbox-only"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "what"),
+    [
+        ({}, ()),
+        ({"name": "Other"}, ("name",)),
+        ({"role": "marac"}, ("role",)),
+        ({"channels": [{"kind": "webhook", "url": "https://b/", "secrets": ["1"]}]}, ("address",)),
+        ({"channels": [{"kind": "webhook", "url": "https://a/", "secrets": ["2"]}]}, ("secret",)),
+        (
+            {"channels": [{"kind": "webhook", "url": "https://a/", "secrets": ["1"], "hours": "office"}]},
+            ("channels",),
+        ),
+        ({"second_contact": {"email": "a@b.example"}}, ("second_contact",)),
+        ({"hours": "always", "escalate_to": ["x"]}, ("escalate_to", "hours")),
+    ],
+)
+def test_all_but_the_name_and_the_hours_takes_two_people(
+    changes: dict[str, Any], what: tuple[str, ...]
+) -> None:
+    before = {
+        "id": "x", "role": "idva", "channels": [{"kind": "webhook", "url": "https://a/", "secrets": ["1"]}],
+    }  # fmt: skip
+    assert differences(before, {**before, **changes}) == what
+    assert takes_two(what) == bool(set(what) - {"name", "hours"})
+    assert takes_two(differences(None, before))

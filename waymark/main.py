@@ -60,6 +60,9 @@ COMMANDS: Final = {
         "services.delivery.recipients_commands", "Who gets cases: check the files, make Kafka's access rules."
     ),
     "evaluate": Place("services.triage.commands", "Decide incidents offline, as lines of JSON.", shared=True),
+    "protocols": Place(
+        "services.triage.protocols.commands", "The routing systems: list, show, check a file, prove."
+    ),
     "simulate": Place(
         "waymark.simulate.commands", "Make a month of police incidents, with the truth beside it.", shared=True
     ),

@@ -66,7 +66,7 @@ def test_the_digest_is_of_what_a_file_says_not_of_how_it_is_laid_out() -> None:
         (["when: {threats: {has_any: []}}", "at_least: {child_level: 4}"], 1, "at least 1"),
         (["when: {threats: kill}", "at_least: {child_level: 4}"], 1, "'is' does not fit threats"),
         (["when: {police_level: {at_least: gold}}", "at_least: {child_level: 4}"], 1, "gold"),
-        (["when: {police_level: {least: high}}", "at_least: {child_level: 4}"], 1, "one operator of"),
+        (["when: {police_level: {least: high}}", "at_least: {child_level: 4}"], 1, "did you mean 'at_least'"),
         (["when: {youngest_child_months: {below: -1}}", "at_least: {child_level: 4}"], 1, "whole number"),
         (["when: {youngest_child_months: {below: true}}", "at_least: {child_level: 4}"], 1, "number"),
         (["when: {pair_incidents: {at_least: area.marac.hours}}", "routes: [marac]"], 1, "no area sets"),

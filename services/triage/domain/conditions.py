@@ -130,7 +130,8 @@ def _read_operand(fact: Fact, operator: str, operand: Any, path: Path) -> Any:
                 raise Unfit(path, f"no area sets {operand!r}; there is {', '.join(PARAMETERS)}")
             return operand
         if isinstance(operand, bool) or not isinstance(operand, int) or operand < 0:
-            raise Unfit(path, f"{fact.name} is compared with a whole number, not {operand!r}")
+            unit = {"months": " of months (a year is 12)", "days": " of days"}.get(fact.kind, "")
+            raise Unfit(path, f"{fact.name} is compared with a whole number{unit}, not {operand!r}")
         return operand
     words = operand if operator in ("in", "has_any") else [operand]
     if not isinstance(words, list) or not words:

@@ -6,7 +6,7 @@ key twice, at most 256 KiB and 32 levels deep.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -16,7 +16,9 @@ import yaml
 from pydantic import ValidationError
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
-from services.triage.domain.conditions import Unfit
+from services.triage.domain.conditions import OPERATORS, Unfit
+from services.triage.domain.facts import FACTS
+from services.triage.domain.points import unreachable
 from services.triage.domain.protocol import Protocol, build_protocol
 from services.triage.protocols.shape import ProtocolFile
 from shared.canonical import digest
@@ -77,19 +79,79 @@ def load_protocol(path: Path) -> Protocol:
 
 
 def read_protocol(content: bytes, name: str = "protocol") -> Protocol:
-    """A protocol from the bytes of a file called `name`. Raises ProtocolFault."""
-    root, document = read_yaml(content, name)
+    """A protocol from the bytes of a file called `name`. Raises ProtocolFault, the first there is."""
+    read = read_whole(content, name)
+    if read.faults:
+        raise read.faults[0]
+    assert read.protocol is not None  # noqa: S101 (without a fault there is one)
+    return read.protocol
+
+
+@dataclass(frozen=True)
+class ReadFile:
+    """What became of a file: its protocol, or every fault that it is refused for, in the order of lines."""
+
+    protocol: Protocol | None
+    faults: tuple[ProtocolFault, ...]
+    root: Node | None = None
+    document: Mapping[str, Any] | None = None
+
+    def line(self, path: Sequence[int | str]) -> int:
+        """The line of the file at which `path` stands."""
+        return 1 if self.root is None else _line(self.root, list(path))
+
+
+def read_whole(content: bytes, name: str) -> ReadFile:
+    """Read a file to its end, whatever is wrong with it."""
+    try:
+        root, document = read_yaml(content, name)
+    except ProtocolFault as fault:
+        return ReadFile(None, (fault,))
     try:
         shaped = ProtocolFile.model_validate(document)
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        path = [step for step in first["loc"] if not str(step).startswith("function-")]
-        raise ProtocolFault(name, _line(root, path), _in_plain_words(first, path)) from None
+        return ReadFile(None, _misshapen(error, root, name), root)
     plain = shaped.model_dump(by_alias=True, exclude_none=True)
-    try:
-        return build_protocol(plain, digest(shaped.model_dump(mode="json", by_alias=True, exclude_none=True)))
-    except Unfit as unfit:
-        raise ProtocolFault(name, _line(root, list(unfit.path)), f"{unfit.message}.") from None
+    seal = digest(shaped.model_dump(mode="json", by_alias=True, exclude_none=True))
+    rules: list[Any] = plain["rules"]
+    kept = list(range(len(rules)))
+    faults: list[ProtocolFault] = []
+    while True:
+        try:
+            protocol = build_protocol({**plain, "rules": [rules[i] for i in kept]}, seal)
+            break
+        except Unfit as unfit:
+            path = list(unfit.path)
+            if path[:1] != ["rules"] or len(path) < 2:
+                faults.append(ProtocolFault(name, _line(root, path), f"{unfit.message}."))
+                return ReadFile(None, tuple(faults), root)
+            # Read on without this rule. Who is covered by one left out has no fault of its own.
+            path[1] = out = kept.pop(int(path[1]))
+            gone = {rule["id"] for i, rule in enumerate(rules) if i not in kept}
+            if "covered_by" not in path or rules[out]["covered_by"][int(path[3])] not in gone:
+                faults.append(ProtocolFault(name, _line(root, path), f"{unfit.message}."))
+    ids = [rule["id"] for rule in rules]
+    for rule in unreachable(protocol):
+        place = ids.index(rule.ref.partition("#")[2])
+        part = "only_if" if rules[place].get("only_if") else "when"
+        faults.append(
+            ProtocolFault(
+                name,
+                _line(root, ["rules", place, part]),
+                f"{ids[place]!r} can never hold, whatever the facts: mend its condition, or leave it out.",
+            )
+        )
+    faults.sort(key=lambda fault: fault.line)
+    return ReadFile(None if faults else protocol, tuple(faults), root, plain)
+
+
+def _misshapen(error: ValidationError, root: Node, name: str) -> tuple[ProtocolFault, ...]:
+    faults: dict[tuple[int, str], ProtocolFault] = {}
+    for one in error.errors(include_url=False):
+        path = [step for step in one["loc"] if not str(step).startswith("function-")]
+        fault = ProtocolFault(name, _line(root, path), _in_plain_words(one, path))
+        faults.setdefault((fault.line, fault.message), fault)
+    return tuple(sorted(faults.values(), key=lambda fault: fault.line))
 
 
 def read_yaml(content: bytes, name: str) -> tuple[Node, Any]:
@@ -177,11 +239,25 @@ def _in_plain_words(error: Any, path: list[int | str]) -> str:
         return f"{path[-1]!r} is not known here" + (f"; did you mean {close[0]!r}?" if close else ".")
     if kind == "missing":
         return f"{path[-1]} is missing."
+    if kind == "operator":
+        return _which_operator(error["input"], path)
     if kind == "literal_error":
         close = get_close_matches(str(error["input"]), _choices(error), n=1)
         hint = f"; did you mean {close[0]!r}?" if close else f": one of {', '.join(_choices(error))}."
         return f"{error['input']!r} is not known for {where}" + hint
     return f"{where}: {message[0].lower()}{message[1:]}."
+
+
+def _which_operator(said: Any, path: list[int | str]) -> str:
+    """What to write instead of a test that is none."""
+    fact = FACTS.get(str(path[-1]))
+    fitting = OPERATORS[fact.kind] if fact is not None else tuple(dict.fromkeys(sum(OPERATORS.values(), ())))
+    if isinstance(said, Mapping) and len(said) == 1:
+        written = str(next(iter(said)))
+        close = get_close_matches(written, fitting, n=1, cutoff=0.4)
+        hint = f"; did you mean {close[0]!r}?" if close else f": write one of {', '.join(fitting)}."
+        return f"there is no operator {written!r}" + hint
+    return f"{path[-1]}: write one operator of {', '.join(fitting)}, such as {{{fitting[0]}: ...}}."
 
 
 def _choices(error: Any) -> list[str]:

@@ -12,6 +12,7 @@ from services.triage.domain.proofs import Proof, prove
 from services.triage.domain.protocol import Protocol
 from services.triage.protocols.cases import load_cases, run_cases
 from services.triage.protocols.files import ProtocolFault, ReadFile, read_whole, read_yaml
+from services.triage.protocols.mutants import Judgement, judge_mutants, summarise
 
 Severity = Literal["refused", "mend", "note"]
 
@@ -43,6 +44,7 @@ class Report:
     remarks: tuple[Remark, ...]
     cases: int = 0
     proof: Proof | None = None
+    mutants: dict[str, Any] | None = None
 
     @property
     def good(self) -> bool:
@@ -59,11 +61,15 @@ class Report:
             "remarks": [one.as_data() for one in self.remarks],
             "cases": self.cases,
             "proof": None if self.proof is None else self.proof.as_data(),
+            "mutants": self.mutants,
         }
 
 
-def check_file(path: Path, safeguards: Protocol) -> Report:
-    """Check a file with the cases beside it. Raises OSError where it cannot be read."""
+def check_file(path: Path, safeguards: Protocol, *, mutants: bool = False) -> Report:
+    """Check a file with the cases beside it; with `mutants`, the cases too, by breaking each rule.
+
+    Raises OSError where the file cannot be read.
+    """
     read = read_whole(path.read_bytes(), path.name)
     faults = list(read.faults)
     if read.protocol is not None and path.name != (wanted := f"{read.protocol.ref.replace('/', '.v')}.yaml"):
@@ -75,15 +81,20 @@ def check_file(path: Path, safeguards: Protocol) -> Report:
     proof = prove(protocol, protocol if protocol.id == safeguards.id else safeguards)
     remarks = [*refused, *_found(read, protocol, safeguards, path.name), *_unproved(read, proof, path.name)]
     cases = path.with_name(path.name.removesuffix(".yaml") + ".cases.yaml")
-    tried = 0
+    tried, broken = 0, None
     if cases.exists():
         tried, failing = try_cases(cases, protocol, safeguards)
         remarks += failing
+        if mutants and not failing:
+            own = protocol if protocol.id == safeguards.id else safeguards
+            judged = list(judge_mutants(read.document or {}, protocol, own, load_cases(cases)))
+            broken = summarise(judged)
+            remarks += [_unnoticed(one, read, path.name) for one in judged if one.verdict == "survived"]
     else:
         remarks.append(
             Remark(path.name, 1, "mend", "cases", f"there are no cases: write {cases.name} beside it.")
         )
-    return Report(path.name, protocol, tuple(remarks), tried, proof)
+    return Report(path.name, protocol, tuple(remarks), tried, proof, broken)
 
 
 def _found(read: ReadFile, protocol: Protocol, safeguards: Protocol, name: str) -> Iterator[Remark]:
@@ -102,6 +113,21 @@ def _unproved(read: ReadFile, proof: Proof, name: str) -> Iterator[Remark]:
             yield Remark(
                 name, read.line(path), "refused", statement.name, f"{one.at}: {one.because} ({one.facts})."
             )
+
+
+def _unnoticed(one: Judgement, read: ReadFile, name: str) -> Remark:
+    ids = [rule["id"] for rule in (read.document or {}).get("rules", ())]
+    rule = one.mutant.rule
+    path: list[int | str] = ["rules", ids.index(rule)] if rule in ids else list(rule.split())
+    if path[-1:] and str(path[-1]).isdigit() and path[0] != "rules":
+        path[-1] = int(path[-1])
+    return Remark(
+        name,
+        read.line(path),
+        "mend",
+        "mutant",
+        f"no case notices {rule} with {one.mutant.how}: write one that comes out otherwise.",
+    )
 
 
 def try_cases(path: Path, protocol: Protocol, safeguards: Protocol) -> tuple[int, list[Remark]]:

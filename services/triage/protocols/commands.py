@@ -84,6 +84,9 @@ def check(
                                    dir_okay=False)
     ],
     strict: Annotated[bool, typer.Option("--strict", help="Notes count as faults.")] = False,
+    mutants: Annotated[
+        bool, typer.Option("--mutants", help="Break each rule in turn and see whether the cases notice.")
+    ] = False,
     json: JsonOption = False,
 ) -> None:  # fmt: skip
     """Check protocol files: every fault with its line and what to write instead, cases, proofs.
@@ -91,7 +94,7 @@ def check(
     Exit status 1 where something is refused or to be mended.
     """
     safeguards = _library().safeguards
-    reports = [check_file(path, safeguards) for path in file]
+    reports = [check_file(path, safeguards, mutants=mutants) for path in file]
     status = worst(reports)
     if strict and any(report.remarks for report in reports):
         status = 1
@@ -160,6 +163,10 @@ def _print_report(report: Report) -> None:
         f"{report.file}: {verdict}; {len(report.protocol.rules)} rules, {report.cases} cases, "
         f"only raises: {proved}"
     )
+    if report.mutants is not None:
+        told = {name: report.mutants[name] for name in ("cases", "refused", "proofs", "equivalent", "survived")}
+        noticed = ", ".join(f"{name} {count}" for name, count in told.items())
+        out.print(f"{report.mutants['mutants']} mutants: {noticed}")
 
 
 def _library() -> Library:

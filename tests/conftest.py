@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +13,10 @@ import hypothesis
 import pytest
 
 from deploy.local import LocalRuntime, LocalSettings, Parts
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # A shell that starts the tests in the background lets them and all their children ignore Ctrl-C.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # The same examples in every run, so that a change fails for what it changed, and no limit of time. To look
 # for new ones: WAYMARK_EXPLORE=1 make test.

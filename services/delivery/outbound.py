@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 import aiohttp
 from aiohttp.abc import AbstractResolver
-from opentelemetry.trace import SpanKind, StatusCode
+from opentelemetry.trace import Span, SpanKind, StatusCode
 from standardwebhooks import Webhook
 from yarl import URL
 
@@ -113,23 +113,24 @@ class Webhooks:
             },
             start=started,
         )
-        attempt = await self._post(leased, address, started, telemetry.traceparent(span))
+        attempt = await self._post(leased, address, started, span)
         if attempt.outcome != "received":
             span.set_status(StatusCode.ERROR, attempt.result)
         span.end()
         return attempt
 
-    async def _post(self, leased: Leased, address: _Address, started: datetime, trace: str) -> Attempt:
+    async def _post(self, leased: Leased, address: _Address, started: datetime, span: Span) -> Attempt:
         said: str | None = None
         retry_after: float | None = None
         status = 0
         try:
             headers = signed(leased.id, leased.payload, address.signers, started)
-            headers["traceparent"] = trace
+            headers["traceparent"] = telemetry.traceparent(span)
             async with self._client().post(
                 address.url, data=leased.payload, headers=headers, allow_redirects=False
             ) as response:
                 status = response.status
+                span.set_attribute("http.response.status_code", status)
                 retry_after = read_retry_after(response.headers.get("Retry-After"), started)
                 # A short answer is read so that the connection can be used again; a long one is cut off.
                 if not response.content.at_eof():

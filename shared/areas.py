@@ -92,6 +92,18 @@ class Area:
         """Monday to Friday, bank holidays excepted."""
         return day.weekday() < 5 and day not in _bank_holidays(self.rules.calendar.holidays, day.year)
 
+    def is_open(self, moment: datetime) -> bool:
+        """Whether `moment` lies within the office hours of a working day."""
+        local = moment.astimezone(self._zone)
+        return self.is_working_day(local.date()) and self._opens <= local.time() < self._closes
+
+    def opens_next(self, moment: datetime) -> datetime:
+        """The first office opening after `moment`."""
+        day = self.local_day(moment)
+        while not (self.is_working_day(day) and self._at(day, self._opens) > moment):
+            day += timedelta(days=1)
+        return self._at(day, self._opens)
+
     def is_school_day(self, day: date) -> bool:
         """A working day within a term and not within a closure.
 

@@ -10,18 +10,20 @@ from typing import Any, Final
 
 import orjson
 
-from services.delivery import recipients_store
+from services.delivery import notices, recipients_store
 from services.delivery.book import NOT_VERIFIED, Book
 from services.delivery.domain.recipients import Channel, Recipient
 from services.delivery.outbound import Webhooks
 from shared import audit, ledger, telemetry
 from shared.contracts.base import write_moment
+from shared.contracts.notification import Challenge, Ping
 from shared.db import Database, Transaction
 from shared.errors import Retryable
 
 LOOK_EVERY_S: Final = 5.0
 ASK_AGAIN_AFTER_S: Final = 60.0
 ASKED_AT_ONCE: Final = 20
+OWNER_HEARS_AFTER_DAYS: Final = 1 / 24
 GONE: Final = "it said that it is gone (410)"
 SILENT: Final = "it has not answered for days"
 
@@ -71,11 +73,15 @@ class Addresses:
             raise
 
     async def disable_silent(self) -> int:
-        """Use addresses no more that have not answered for days; how many."""
+        """Use addresses no more that have not answered for days; how many. Their owners hear of it, and after
+        an hour that they are failing."""
         async with self._database.transaction() as tx:
             silent = await recipients_store.failing_for(tx, self._days)
             for row in silent:
                 await disable(tx, row["recipient"], row["url"], SILENT)
+            for row in await recipients_store.failing_for(tx, OWNER_HEARS_AFTER_DAYS):
+                since = write_moment(row["failing_since"])
+                await notices.ask(tx, [row["recipient"]], "address_failing", f"{row['url']} {since}")
             if silent:
                 await self._book.refresh(tx)
         return len(silent)
@@ -112,14 +118,9 @@ class Addresses:
         """Send a challenge; `verified`, or what came instead. The right answer is a 2xx that gives the
         challenge back, as JSON (`{"challenge": ...}`) or as plain text."""
         challenge = secrets.token_urlsafe(24)
-        document = {
-            "schema": "waymark.challenge/1",
-            "recipient": recipient.id,
-            "challenge": challenge,
-            "at": write_moment(ledger.now()),
-        }
+        asked = Challenge(recipient=recipient.id, challenge=challenge, at=ledger.now())
         number = f"c-{secrets.token_hex(8)}"
-        result, body = await self._webhooks.ask(number, orjson.dumps(document), channel)
+        result, body = await self._webhooks.ask(number, orjson.dumps(asked.as_json()), channel)
         if not (result.startswith("HTTP 2") and challenge.encode() in body[:4096]):
             return result if not result.startswith("HTTP 2") else "another answer than the challenge"
         async with self._database.transaction() as tx:
@@ -133,13 +134,11 @@ class Addresses:
         """Send a test message, of nobody, to each of a recipient's webhooks; what came of each."""
         answers = []
         for channel in _webhooks_of(recipient):
-            document = {
-                "schema": "waymark.ping/1",
-                "recipient": recipient.id,
-                "at": write_moment(ledger.now()),
-            }
+            asked = Ping(recipient=recipient.id, at=ledger.now())
             started = time.perf_counter()
-            result, _ = await self._webhooks.ask(f"p-{secrets.token_hex(8)}", orjson.dumps(document), channel)
+            result, _ = await self._webhooks.ask(
+                f"p-{secrets.token_hex(8)}", orjson.dumps(asked.as_json()), channel
+            )
             answers.append(
                 {
                     "url": channel.url,
@@ -155,6 +154,7 @@ async def disable(tx: Transaction, recipient: str, url: str, because: str) -> No
     """Use an address no more, until it is verified anew."""
     if await recipients_store.disable(tx, recipient, url, because):
         await audit.record(tx, who="delivery", act="address.disabled", recipient=recipient, because=because)
+        await notices.ask(tx, [recipient], "address_disabled", url)
         _log.warning("addresses.disabled", recipient=recipient, because=because)
 
 

@@ -51,6 +51,7 @@ class Lane:
     circuit: Circuit = field(default_factory=Circuit)
     seconds: float = 0.0
     """How long attempts take, the newest weighing a fifth."""
+    tried: bool = False
 
     @property
     def slow(self) -> bool:
@@ -59,6 +60,7 @@ class Lane:
 
     def took(self, seconds: float) -> None:
         """An attempt took so long."""
+        self.tried = True
         self.seconds += (seconds - self.seconds) * _NEWEST_WEIGHS
 
 
@@ -126,6 +128,11 @@ class Dispatcher:
     def resting(self, recipient: str) -> bool:
         """Whether the recipient's address is left alone for a while."""
         return recipient in self._resting
+
+    def attempt_s(self, recipient: str) -> float | None:
+        """How long an attempt at a recipient takes; None where none was made or its address is left alone."""
+        lane = self._lanes.get(recipient)
+        return lane.seconds if lane is not None and lane.tried and lane.circuit.closed else None
 
     def forget(self, recipient: str) -> None:
         """The recipient has another address: what is known of the old one says nothing of it."""

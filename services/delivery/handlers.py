@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from services.delivery import decided as reading
@@ -13,12 +13,12 @@ from services.delivery.decided import CaseDecidedRead
 from services.delivery.domain import answers
 from services.delivery.domain.case import OWNER, CaseRecord, Decided, Delivery, Route
 from services.delivery.domain.notification import Composed, compose
-from services.delivery.domain.recipients import Recipient
+from services.delivery.domain.recipients import Addressed, Recipient
 from services.delivery.domain.versions import Change, Wanted, change_for, merged, with_those_told
 from services.delivery.outgoing import Office, Outgoing, digest_of
 from services.delivery.recorder import HELD, tell
 from shared import audit, ledger, telemetry
-from shared.areas import Areas
+from shared.areas import Area, Areas
 from shared.outbox import EmittingTransaction
 from shared.stage import Event
 
@@ -119,6 +119,7 @@ class Decisions:
                 )
             ]
         )
+        addressed = merged([*addressed, *self._stand_ins(decided, addressed, batch.started)])
         unaddressed = [one.route for one in addressed if one.recipient is None]
         routed = [wanted(one.recipient, one.route, routed=True) for one in addressed if one.recipient]
         if again is None:
@@ -152,6 +153,30 @@ class Decisions:
         batch.kept.pop(decided.case, None)
         if unaddressed:
             batch.kept[decided.case] = event
+
+    def _stand_ins(
+        self, decided: Decided, addressed: Sequence[Addressed], now: datetime
+    ) -> Iterator[Addressed]:
+        """Who is told as well because nobody is there: where a recipient keeps office hours, names a stand-in
+        for the others, and opens again only after the deadline. The deadline stays what it is."""
+        for one in addressed:
+            if one.recipient is None or one.recipient.out_of_hours is None:
+                continue
+            area = self._area_of(one.recipient)
+            opens = None if area is None or area.is_open(now) else area.opens_next(now)
+            name = one.recipient.replaced_by(opens_next=opens, due=self._due(decided, one.route))
+            stand_in = self._book.get(name) if name is not None else None
+            if stand_in is not None and stand_in.test == one.recipient.test:
+                yield Addressed(replace(one.route, service=stand_in.role), stand_in)
+
+    def _area_of(self, recipient: Recipient) -> Area | None:
+        return self._areas.get(recipient.areas[0]) if recipient.areas else None
+
+    def _in_office_hours(self, recipient: Recipient, now: datetime) -> bool:
+        if recipient.always_open and all(channel.hours == "always" for channel in recipient.channels):
+            return True
+        area = self._area_of(recipient)
+        return area is None or area.is_open(now)
 
     def _due(self, decided: Decided, route: Route) -> datetime:
         if route.due is not None:
@@ -188,6 +213,7 @@ class Decisions:
                 why_again=sending.why_again,
                 breached_at=sending.breached_at,
                 after=sending.after,
+                in_office_hours=self._in_office_hours(wanted.recipient, batch.started),
             )
             if decided.test and not wanted.recipient.test:
                 batch.outgoing.withhold(made)

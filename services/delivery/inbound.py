@@ -11,9 +11,11 @@ from fastapi import APIRouter, Query, Request
 from pydantic import ValidationError
 
 from services.delivery import store
+from services.delivery.deadlines import Deadlines
 from services.delivery.domain.answers import Closed, Said
 from services.delivery.outgoing import Inboxes
 from services.delivery.recorder import Passed, Recorder
+from services.delivery.sign_in import SignIn
 from shared import ledger
 from shared.contracts.base import write_moment
 from shared.contracts.notification import ReceiptGiven
@@ -28,11 +30,16 @@ LOOK_EVERY_S = 1.0
 """Another copy of the service may have put something in: the table is asked now and then as well."""
 
 
-def routes(runtime: Runtime, recorder: Recorder, inboxes: Inboxes) -> APIRouter:
-    """The paths that recipients use."""
+def routes(
+    runtime: Runtime, recorder: Recorder, inboxes: Inboxes, deadlines: Deadlines, sign_in: SignIn
+) -> APIRouter:
+    """The paths that recipients use, and the deadlines that people watch."""
     router = APIRouter(tags=["recipients"])
 
     async def recipient_of(request: Request) -> str:
+        signed_in = await sign_in.recipient_of(request.headers.get("authorization"))
+        if signed_in is not None:
+            return signed_in
         caller = must_be(await runtime.keys.caller(request.headers.get("authorization")), "recipient")
         if caller.recipient is None:
             raise Refused(403, "Not for this key", "This key names no recipient.")
@@ -82,6 +89,13 @@ def routes(runtime: Runtime, recorder: Recorder, inboxes: Inboxes) -> APIRouter:
         except Closed as closed:
             raise Refused(409, "Closed", f"This delivery takes no such receipt any more. {closed}") from None
         return JsonResponse({"delivery": delivery, "kind": said.kind, "status": status})
+
+    @router.get("/v1/deadlines", tags=["directory"], summary="Minutes to breach, per case and recipient")
+    async def all_deadlines(request: Request) -> JsonResponse:
+        """What is not received yet, the earliest deadline first, with when it is to be expected and whether
+        its deadline is in danger: for people, of their areas."""
+        caller = must_be(await runtime.keys.caller(request.headers.get("authorization")), "person", "ops")
+        return JsonResponse(deadlines.shown(caller))
 
     return router
 

@@ -9,18 +9,22 @@ from fastapi import FastAPI
 
 from services.delivery.addresses import Addresses
 from services.delivery.book import open_book
+from services.delivery.deadlines import Deadlines
 from services.delivery.decided import EVENT
 from services.delivery.describing import SecretPlaces
 from services.delivery.dispatch import Dispatcher
 from services.delivery.handlers import Decisions
 from services.delivery.inbound import routes
+from services.delivery.notices import MailServer, Notices
 from services.delivery.outbound import Outbound, RecipientTopics, Webhooks
 from services.delivery.outgoing import Inboxes, Office
+from services.delivery.publishing import published_routes
 from services.delivery.recipients_api import RecipientsDesk, recipients_routes
 from services.delivery.recorder import Recorder
 from services.delivery.rounds import Rounds
 from services.delivery.sealing import Sealer
 from services.delivery.settings import Settings
+from services.delivery.sign_in import SignIn, sign_in_routes
 from shared.areas import load_areas
 from shared.contracts.topics import DECIDED
 from shared.errors import BadSettings
@@ -55,6 +59,7 @@ def create_app(settings: Settings) -> FastAPI:
     inboxes = Inboxes()
     office = Office(
         f"{os.getpid()}-{secrets.token_hex(4)}",
+        book,
         dispatcher,
         inboxes,
         public_url=settings.public_url,
@@ -65,11 +70,24 @@ def create_app(settings: Settings) -> FastAPI:
     dispatcher.report_to(recorder.attempted, recorder.unused, addresses.note_health)
     book.when_moved(dispatcher.forget)
     decisions = Decisions(office, book, areas)
+    deadlines = Deadlines(runtime.outbox, office, book, dispatcher, at_once=settings.per_recipient)
+    recorder.when_received(deadlines.note_received)
+    notices = Notices(
+        runtime.database,
+        book,
+        MailServer.read(settings.smtp) if settings.smtp else None,
+        sender=settings.notice_sender,
+        reader_url=settings.reader_url,
+        on_call=settings.on_call,
+    )
+    sign_in = SignIn(runtime.database, book, notices)
     rounds = Rounds(runtime.outbox, office, dispatcher, book, decisions, topics, every_s=settings.poll_s)
     runtime.consume({DECIDED: decisions.handle}, decoders={DECIDED: EVENT})
     runtime.keep_running(recorder.run)
     runtime.keep_running(rounds.run)
     runtime.keep_running(addresses.run)
+    runtime.keep_running(deadlines.run)
+    runtime.keep_running(notices.run)
     runtime.at_the_end(dispatcher.close)
     runtime.at_the_end(recorder.close)
     runtime.at_the_end(outbound.close)
@@ -80,6 +98,8 @@ def create_app(settings: Settings) -> FastAPI:
         lifespan=runtime.running,
         health=runtime.health,
     )
-    app.include_router(routes(runtime, recorder, inboxes))
+    app.include_router(routes(runtime, recorder, inboxes, deadlines, sign_in))
+    app.include_router(sign_in_routes(sign_in))
+    app.include_router(published_routes())
     app.include_router(recipients_routes(RecipientsDesk(runtime, book, addresses, sealer)))
     return app

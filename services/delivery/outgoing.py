@@ -15,7 +15,8 @@ from typing import Any
 
 import orjson
 
-from services.delivery import store
+from services.delivery import notices, store
+from services.delivery.book import Book
 from services.delivery.dispatch import Dispatcher
 from services.delivery.domain.case import Delivery, delivery_id
 from services.delivery.domain.notification import Composed, completed, view_of_document
@@ -59,9 +60,17 @@ class Office:
     """What is the same for every transaction: who we are, where things go, where receipts come to."""
 
     def __init__(
-        self, running: str, dispatcher: Dispatcher, inboxes: Inboxes, *, public_url: str, lease_s: float
+        self,
+        running: str,
+        book: Book,
+        dispatcher: Dispatcher,
+        inboxes: Inboxes,
+        *,
+        public_url: str,
+        lease_s: float,
     ) -> None:
         self.running = running
+        self.book = book
         self.dispatcher = dispatcher
         self.inboxes = inboxes
         self.lease_s = lease_s
@@ -159,9 +168,14 @@ class Outgoing:
         self._contents.pop(delivery.id, None)
 
     def offer(self, delivery: Delivery, payload: bytes) -> None:
-        """Put it into the recipient's inbox."""
+        """Put it into the recipient's inbox, unless it lies there already."""
         delivery.state = "offered"
         delivery.next_at = delivery.leased_by = delivery.lease_until = None
+        if delivery.inbox_no is None:
+            self._inbox.append((delivery, payload))
+
+    def offer_too(self, delivery: Delivery, payload: bytes) -> None:
+        """Put it into the recipient's inbox while its webhook goes on trying."""
         self._inbox.append((delivery, payload))
 
     async def store(self, tx: EmittingTransaction) -> None:
@@ -178,12 +192,17 @@ class Outgoing:
                 first = ends[reader] - len(entries) + 1
                 for i, (delivery, _) in enumerate(entries):
                     delivery.inbox_no = first + i
+            await notices.ask(tx, (reader for reader in by_reader if self._wants_notice(reader)), "waiting")
         await store.add_deliveries(
             tx,
             sorted(self._new.values(), key=lambda d: d.id),
             [Content(number, payload) for number, payload in sorted(self._contents.items())],
         )
         tx.when_committed(self._send)
+
+    def _wants_notice(self, reader: str) -> bool:
+        recipient = self._office.book.get(reader)
+        return recipient is not None and recipient.notice is not None
 
     def _send(self) -> None:
         self._office.inboxes.wake({delivery.recipient for delivery, _ in self._inbox})

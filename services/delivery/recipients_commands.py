@@ -162,3 +162,19 @@ def _read(folder: Path, areas: Path, development: bool) -> tuple[list[Recipient]
         filed,
     )
     return found, faults
+
+
+@app.command()
+def contracts(
+    folder: Annotated[Path, typer.Argument(help="Where to write the files.")] = Path("docs/recipients"),
+) -> None:
+    """Write what recipients build against: the AsyncAPI 3 document and a JSON Schema per message.
+
+    Example: waymark recipients contracts docs/recipients
+    """
+    from services.delivery.publishing import published
+
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, document in published().items():
+        (folder / name).write_bytes(orjson.dumps(document, option=orjson.OPT_INDENT_2) + b"\n")
+        _errors.print(f"{folder / name}", soft_wrap=True)

@@ -186,10 +186,10 @@ async def disable(tx: Transaction, recipient: str, url: str, because: str) -> bo
 
 
 async def failing_for(tx: Transaction, days: float) -> list[Row]:
-    """Addresses in use that have not answered for so many days: recipient and url."""
+    """Addresses in use that have not answered for so many days: recipient, url, since when."""
     return await tx.rows(
         """
-        SELECT recipient, url FROM addresses
+        SELECT recipient, url, failing_since FROM addresses
         WHERE disabled_at IS NULL AND failing_since < now() - make_interval(secs => :seconds)
         FOR UPDATE SKIP LOCKED
         """,

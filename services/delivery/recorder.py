@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
@@ -75,9 +75,14 @@ class Recorder:
         self._office = office
         self._book = book
         self._every_s = every_ms / 1000
+        self._received: Callable[[Delivery], None] = lambda delivery: None
         self._notes: list[Note] = []
         self._unused: list[str] = []
         self._something = asyncio.Event()
+
+    def when_received(self, received: Callable[[Delivery], None]) -> None:
+        """Call `received` with each delivery that was received."""
+        self._received = received
 
     def attempted(self, attempt: Attempt) -> None:
         """Store an attempt, soon."""
@@ -159,6 +164,7 @@ class Recorder:
                 else:
                     note.waiting.set_result(result)
         for delivery in outcome.received:
+            self._received(delivery)
             kept = "missed" if delivery.breached_at is not None else "kept"
             RECEIVED.labels(delivery.service, kept).inc()
             if delivery.received_at is not None:

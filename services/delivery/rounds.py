@@ -12,7 +12,7 @@ import orjson
 from opentelemetry.trace import SpanKind
 from prometheus_client import Counter
 
-from services.delivery import store
+from services.delivery import notices, store
 from services.delivery.book import Book
 from services.delivery.dispatch import Dispatcher
 from services.delivery.domain import answers
@@ -136,6 +136,7 @@ class Rounds:
                 service=delivery.service,
                 state=delivery.state,
             )
+            await notices.ask(tx, [delivery.recipient], "deadline_missed", delivery.id)
             of_case = deliveries[delivery.case]
             for stand_in in self._stand_ins(delivery):
                 made = self._make_for(stand_in, delivery, cases[delivery.case], of_case, contents, outgoing)

@@ -28,6 +28,15 @@ class Settings(ServiceSettings):
     disable_after_days: float = Field(
         3, gt=0, le=30, description="an address that has not answered for so long is used no more"
     )
+    smtp: str | None = Field(
+        None,
+        description="where notices are handed in: smtps://USER:PASSWORD@HOST:PORT, or smtp:// with STARTTLS",
+    )
+    notice_sender: str = Field("waymark@localhost", description="whom notices are from")
+    reader_url: str = Field(
+        "http://127.0.0.1", description="where the reader's page is, for notices to lead to"
+    )
+    on_call: str | None = Field(None, description="e-mail address of whoever is on call for missed deadlines")
     per_recipient: int = Field(8, ge=1, le=256, description="requests under way to one recipient at once")
     at_once: int = Field(512, ge=1, le=10_000, description="requests under way to all recipients at once")
     attempt_s: float = Field(10, gt=0, le=20, description="how long one attempt may take")

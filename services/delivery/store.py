@@ -71,6 +71,11 @@ _UPDATE: Final = (
     + f" FROM unnest({_arrays(('id', *_CHANGING))}) AS t(id, {', '.join(_CHANGING)}) WHERE d.id = t.id"
 )
 
+_LOAD: Final = (
+    f"SELECT {', '.join(_COLUMNS)} FROM deliveries "  # noqa: S608 (names from the table above)
+    'WHERE "case" = ANY(CAST(:cases AS text[])) ORDER BY "case", version, id FOR UPDATE'
+)
+
 
 async def load_cases(tx: Transaction, cases: Iterable[str]) -> dict[str, CaseRecord]:
     """The records of cases, locked until the transaction ends."""
@@ -147,13 +152,7 @@ async def save_states(tx: Transaction, cases: Sequence[CaseRecord]) -> None:
 
 async def load_deliveries(tx: Transaction, cases: Iterable[str]) -> dict[str, list[Delivery]]:
     """All deliveries of cases, oldest version first, locked: nobody leases one that is about to change."""
-    rows = await tx.rows(
-        """
-        SELECT * FROM deliveries WHERE "case" = ANY(CAST(:cases AS text[]))
-        ORDER BY "case", version, id FOR UPDATE
-        """,
-        cases=sorted(set(cases)),
-    )
+    rows = await tx.rows(_LOAD, cases=sorted(set(cases)))
     found: dict[str, list[Delivery]] = {}
     for row in rows:
         found.setdefault(row["case"], []).append(_delivery(row))
@@ -307,11 +306,13 @@ async def ends_of(tx: Transaction, recipients: Iterable[str]) -> dict[str, int]:
 
 
 async def passed_in_inbox(tx: Transaction, recipient: str, *, after: int) -> list[Row]:
-    """Deliveries that a cursor at `after` has moved past and that are not received yet: id and case."""
+    """Deliveries that a cursor at `after` has moved past and that are not received yet, also by a webhook
+    that goes on trying: id and case."""
     return await tx.rows(
         """
         SELECT id, "case" FROM deliveries
-        WHERE recipient = :recipient AND inbox_no <= :after AND state = 'offered' LIMIT 5000
+        WHERE recipient = :recipient AND inbox_no <= :after AND state IN ('waiting', 'offered')
+        LIMIT 5000
         """,
         recipient=recipient,
         after=after,

@@ -75,6 +75,26 @@ class Notification(Contract):
     trace: Annotated[str | None, OPERATIONAL] = None
 
 
+class Challenge(Contract):
+    """`waymark.challenge/1`: sent to a webhook's address before the first case. Whoever answers 2xx and gives
+    the challenge back, as JSON (`{"challenge": ...}`) or as plain text, shows that it listens for Waymark."""
+
+    schema_: Annotated[Literal["waymark.challenge/1"], OPERATIONAL, Field(alias="schema")] = (
+        "waymark.challenge/1"
+    )
+    recipient: Annotated[str, OPERATIONAL]
+    challenge: Annotated[str, OPERATIONAL]
+    at: Annotated[Moment, OPERATIONAL]
+
+
+class Ping(Contract):
+    """`waymark.ping/1`: a test of the connection, about nobody. Any 2xx will do."""
+
+    schema_: Annotated[Literal["waymark.ping/1"], OPERATIONAL, Field(alias="schema")] = "waymark.ping/1"
+    recipient: Annotated[str, OPERATIONAL]
+    at: Annotated[Moment, OPERATIONAL]
+
+
 class ReceiptGiven(Contract):
     """What a recipient answers. `not_ours` names who it should go to, if known."""
 

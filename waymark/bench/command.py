@@ -110,6 +110,52 @@ def intake(
         terminal.out.print(f"{name.replace('_', ' ')}: {ratio}")
 
 
+@app.command()
+def delivery(
+    recipients: Annotated[int, typer.Option(min=20, max=2000, help="How many there are.")] = 200,
+    rounds: Annotated[int, typer.Option(min=1, help="How often each is measured, in turns.")] = 3,
+    per_s: Annotated[float, typer.Option(min=1, help="Webhooks asked for a second.")] = 60,
+    seconds: Annotated[float, typer.Option(min=2, help="How long that is held.")] = 12,
+    backlog: Annotated[int, typer.Option(min=1000, help="Bulk deliveries that wait.")] = 100_000,
+    data: DataOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """What the sick cost the healthy, what a backlog costs an urgent case, webhooks beside a bare httpx loop.
+
+    Takes about three minutes on two cores. Example: waymark bench delivery --json > delivery.json
+    """
+    from waymark.bench import delivery as delivery_bench
+
+    place = data or _fresh_place()
+    options = delivery_bench.Options(
+        place, recipients=recipients, rounds=rounds, per_s=per_s, seconds=seconds, backlog=backlog
+    )
+    try:
+        document = asyncio.run(
+            delivery_bench.bench_delivery(
+                options, lambda line: terminal.errors.print(f"[dim]{line}[/]", soft_wrap=True)
+            )
+        )
+    finally:
+        if data is None:
+            shutil.rmtree(place, ignore_errors=True)
+    if as_json:
+        terminal.print_json(document)
+        return
+    first, urgent, sustained = document["first_attempt_ms"], document["urgent_ms"], document["sustained"]
+    for name, told in (("all_well", "all well"), ("with_the_sick", "with the sick")):
+        terminal.out.print(f"first attempt, {told}: p50 {first[name]['p50']}, p99 {first[name]['p99']} ms")
+    terminal.out.print(
+        f"urgent: idle p50 {urgent['idle']['p50']}, over {urgent['waiting']:,} waiting p50"
+        f" {urgent['backlog']['p50']} ms, {urgent['more']['p50']} ms more"
+    )
+    terminal.out.print(
+        f"webhooks: {sustained['per_s']} a second; a bare httpx loop {sustained['bare_httpx_per_s']}"
+    )
+    for name, ratio in document["ratios"].items():
+        terminal.out.print(f"{name.replace('_', ' ')}: {ratio} (goal: {document['goals'][name]})")
+
+
 def _fresh_place() -> Path:
     home = default_data_dir("bench")
     home.mkdir(parents=True, exist_ok=True)

@@ -45,37 +45,32 @@ def service_user(service: str) -> str:
 
 def rules_for(recipients: Iterable[Recipient]) -> list[Rule]:
     """All rules: of the services, and of each recipient that has a topic. Its user is called as it is."""
-    rules: list[Rule] = []
+    may: dict[tuple[str, Resource, str, bool], list[Operation]] = {}
+
+    def allow(user: str, resource: Resource, name: str, *operations: Operation, prefixed: bool = False) -> None:
+        known = may.setdefault((user, resource, name, prefixed), [])
+        known += [operation for operation in operations if operation not in known]
+
     for service in SERVICES:
         user = service_user(service)
-        written = [topic for topic in TOPICS if topic.producer in (service, "any")]
-        read = [topic for topic in TOPICS if service in topic.consumers]
-        rules += [
-            Rule(user, ("Write", "Describe", "Create"), "topic", lane)
-            for topic in written
-            for lane in topic.lanes
-        ]
-        rules += [Rule(user, ("Read", "Describe"), "topic", lane) for topic in read for lane in topic.lanes]
-        # Each service makes the topics of the table that are missing when it starts.
-        made = {lane for topic in written for lane in topic.lanes}
-        rules += [
-            Rule(user, ("Create", "Describe"), "topic", lane)
-            for topic in TOPICS
-            for lane in topic.lanes
-            if lane not in made
-        ]
-        rules.append(Rule(user, ("Read",), "group", service, prefixed=True))
-    rules.append(
-        Rule(
-            service_user("delivery"), ("Write", "Describe", "Create"), "topic", "waymark.routed.", prefixed=True
-        )
-    )
+        for topic in TOPICS:
+            for lane in topic.lanes:
+                if topic.producer in (service, "any"):
+                    allow(user, "topic", lane, "Write")
+                if service in topic.consumers:
+                    allow(user, "topic", lane, "Read")
+                # Each service makes the topics of the table that are missing when it starts.
+                allow(user, "topic", lane, "Describe", "Create")
+        allow(user, "group", service, "Read", prefixed=True)
+    routed = routed_topic("").removesuffix(".v1")
+    allow(service_user("delivery"), "topic", routed, "Write", "Describe", "Create", prefixed=True)
     for recipient in sorted(recipients, key=lambda one: one.id):
         if any(channel.kind == "topic" for channel in recipient.channels):
-            rules += [
-                Rule(recipient.id, ("Read", "Describe"), "topic", routed_topic(recipient.id)),
-                Rule(recipient.id, ("Read",), "group", recipient.id),
-                # Ids have no dot, so no other recipient's group begins like this.
-                Rule(recipient.id, ("Read",), "group", f"{recipient.id}.", prefixed=True),
-            ]
-    return rules
+            allow(recipient.id, "topic", routed_topic(recipient.id), "Read", "Describe")
+            allow(recipient.id, "group", recipient.id, "Read")
+            # Ids have no dot, so no other recipient's group begins like this.
+            allow(recipient.id, "group", f"{recipient.id}.", "Read", prefixed=True)
+    return [
+        Rule(user, tuple(operations), resource, name, prefixed)
+        for (user, resource, name, prefixed), operations in may.items()
+    ]

@@ -111,7 +111,7 @@ def hold(delivery: Delivery, because: str) -> None:
 
 def cursor_passed(delivery: Delivery, at: datetime) -> None:
     """The recipient's cursor moved past it: it has it."""
-    if delivery.state == "offered":
+    if delivery.state == "offered" or (delivery.state == "waiting" and delivery.inbox_no is not None):
         branch.waited(delivery, "received", at)
         _received(delivery, at)
 

@@ -141,7 +141,7 @@ class Delivery:
         `running`: the id of the process that asks, which knows of its own what it has not begun; a lease
         of another process, living or dead, may mean that a request was on its way.
         """
-        if self.begun or self.attempts > 0 or self.received_at is not None:
+        if self.begun or self.attempts > 0 or self.received_at is not None or self.inbox_no is not None:
             return True
         if self.state in ("received", "offered"):
             return True

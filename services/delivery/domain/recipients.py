@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Final, Literal
 
 from services.delivery.domain.case import Route
@@ -63,6 +64,16 @@ class Recipient:
     def next_channel(self, after: int) -> int | None:
         """The channel that comes after one that failed; None after the last."""
         return next((i for i in range(after + 1, len(self.channels)) if self.channels[i].why_not is None), None)
+
+    def replaced_by(self, *, opens_next: datetime | None, due: datetime) -> str | None:
+        """Who is told as well because nobody is there. `opens_next`: when somebody is again; None: now.
+
+        A recipient's hours never move a deadline: where it falls before somebody is back, the stand-in for
+        those hours has it too.
+        """
+        if self.always_open or opens_next is None or due > opens_next:
+            return None
+        return self.out_of_hours
 
     @property
     def inbox(self) -> int | None:

@@ -123,6 +123,18 @@ def _float(digits: str) -> float | _TooLarge:
     return _TooLarge(digits[:_DIGITS_QUOTED]) if math.isinf(value) else value
 
 
+def _not_utf8(text: bytes, place: int) -> Refused:
+    before = text[:place]
+    line, column = before.count(b"\n") + 1, place - before.rfind(b"\n")
+    return Refused(
+        400,
+        "Not UTF-8",
+        f"Send it in UTF-8: the byte at line {line}, column {column} (in bytes) is none of its characters.",
+        line=line,
+        column=column,
+    )
+
+
 def _parse_patiently(text: bytes, refused: Refused | None) -> Parsed:
     """Read with the standard library's parser, which shows all three. `refused`: what the strict one
     said, and what stands where this one cannot read it either."""
@@ -136,7 +148,9 @@ def _parse_patiently(text: bytes, refused: Refused | None) -> Parsed:
         )
     except RecursionError:
         raise too_deep() from None
-    except ValueError as error:  # not UTF-8 either
+    except UnicodeDecodeError as error:
+        raise _not_utf8(text, error.start) from None
+    except ValueError as error:
         raise refused or not_json(getattr(error, "lineno", 1), getattr(error, "colno", 1)) from None
     faults: list[Fault] = []
     mended = _mended(value, "", faults, 0)
@@ -173,10 +187,6 @@ def _mended(value: Any, at: str, faults: list[Fault], depth: int) -> Any:
 
 
 def _one_of_several(twice: _Twice, at: str, faults: list[Fault], depth: int) -> None:
-    if at in ("/force", "/reference", "/occurred_at"):
-        raise Refused(
-            422, f"{at[1:]} is written twice", "It stands there twice with different values: send one.", at=at
-        )
     said = [_mended(one, at, [], depth) for one in twice.said]
     because = "written twice with different values: kept as written, treated as unknown"
     faults.append(Fault(at=at, said=said, because=because))

@@ -11,7 +11,7 @@ from services.intake import cloud_events, domain
 from services.intake.forms import FormReading, read_form
 from services.intake.json_text import parse
 from shared.contracts.incident import Fault, Gap, Incident
-from shared.contracts.reading import read_incident
+from shared.contracts.reading import NEEDED, read_incident
 from shared.contracts.reading.quick import QuickReading, read_quickly
 from shared.errors import Refused
 from shared.keys import Caller
@@ -102,12 +102,23 @@ class Submission:
 
 def read_sent(raw: bytes, door: Door) -> Sent:
     """What the bytes say, at the door or when they are read again. Raises Refused: 400 where they are not
-    JSON (or no CloudEvent), 413 where they are nested too deeply, 422 where a form is no object."""
+    JSON (or no CloudEvent), 413 where they are nested too deeply, 422 where a form is no object or the text
+    is broken where it says which incident this is."""
     parsed = cloud_events.read_structured(raw) if door == "cloudevent" else parse(raw)
+    _must_name_its_case(parsed.faults)
     if door != "north" and door != "south":
         return Sent(door, raw, parsed.value, parsed.value, parsed.faults)
     form = read_form(door, parsed.value)
     return Sent(door, raw, parsed.value, form.incident, parsed.faults, form)
+
+
+def _must_name_its_case(faults: list[Fault]) -> None:
+    """Mended, two references that differ could become one, and one incident an amendment of another."""
+    for fault in faults:
+        name = fault.at.removeprefix("/")
+        if name in NEEDED:
+            why, _, _ = fault.because.partition(":")
+            raise Refused(422, f"{name} cannot be read", f"Send it once and whole: it is {why}.", at=fault.at)
 
 
 def read_plain(

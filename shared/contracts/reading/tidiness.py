@@ -62,8 +62,8 @@ def is_tidy(raw: dict[str, Any]) -> bool:
 
 def tidy(raw: dict[str, Any], faults: Faults) -> dict[str, Any]:
     """A copy of what the contract reads of a submission, put right where that is certain."""
-    said = raw.get("schema", SCHEMA)
-    if said != SCHEMA:
+    said = raw.get("schema")
+    if said not in (None, SCHEMA):
         faults.add("/schema", said, f"not a schema that the door knows: read as {SCHEMA}")
     read = {name: value for name, value in raw.items() if name not in ("faults", "schema", "schema_")}
     strangers: list[tuple[str, Any]] = []

@@ -100,14 +100,29 @@ def _step(parent: Any, pointer: str, step: int | str, places: Places) -> str:
     return f"{pointer}/{step}"
 
 
+_WORDS_FOR: Final = {
+    "valid list": "not a list",
+    "valid boolean": "not yes or no",
+    "valid integer": "not a whole number",
+    "valid string": "not text",
+    "instance of": "not an object",
+    "valid dictionary": "not an object",
+    "greater than or equal to": "too small",
+    "less than or equal to": "too large",
+    "exceeded maximum size": "too large",
+    "is out of range": "not a date",
+    "must be in": "not a date",
+}
+"""What the library says, and what a person who writes police systems is told."""
+
+
 def _in_plain_words(message: str, missing: bool) -> str:
     if missing:
         return "has no id or lacks an end"
-    text = message.removeprefix("Value error, ").removeprefix("Input should be ").split(", ")[0]
-    if "instance of" in text or "valid dictionary" in text:
-        return "not an object"
+    for said, meant in _WORDS_FOR.items():
+        if said in message:
+            return meant
+    text = message.removeprefix("Value error, ").removeprefix("Input should be ")
     if text.startswith(("'", "one of")) or " or '" in text:
         return "not a word of the closed list"
-    if "is out of range" in text or "must be in" in text or text == "not a date":
-        return "not a date"
-    return f"not {text}" if not text.startswith("not ") else text
+    return text

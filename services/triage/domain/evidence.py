@@ -82,6 +82,7 @@ def _what_happened(facts: Facts, said: Happened, family: Family) -> None:
     facts["property_damaged"] = sign(said.property_damaged, "property_damaged", "criminal_damage" in offences)
     facts["stalking"] = sign(said.stalking, "stalking", "harassment" in violence.least)
     facts["contact_dispute"] = yes_no(said.contact_dispute, "contact_dispute")
+    facts["separation_intended"] = yes_no(said.separation_intended, "separation_intended")
     facts["honour_based"] = yes_no(said.honour_based, "honour_based")
     facts["forced_marriage"] = yes_no(said.forced_marriage, "forced_marriage")
     facts["animals_harmed"] = yes_no(said.animals_harmed, "animals_harmed")

@@ -32,11 +32,30 @@ class Fact:
     """What in an incident suggests that the fact holds where it was not recorded."""
 
     @property
+    def unit(self) -> str:
+        """What its values are, in words."""
+        return UNITS[self.kind]
+
+    @property
     def falling(self) -> bool:
         """Less is more risk."""
         return self.direction == "lower"
 
 
+UNITS: Final[dict[Kind, str]] = {
+    "yes_no": "yes or no",
+    "count": "a number",
+    "months": "completed calendar months",
+    "days": "days",
+    "level": "one of a scale",
+    "words": "any of a list",
+    "day": "a date",
+    "people": "ids of people",
+}
+WINDOWS: Final = (6, 12, 24)
+"""Months over which repeats are counted."""
+
+INVOLVEMENTS: Final = (*v.PRESENCES, "took_part")
 INJURIES: Final = ("none", *v.INJURY_SEVERITIES)
 WEAPONS: Final = ("none", *v.WEAPON_USES)
 ORDERS: Final = (*get_args(v.Order), "bail", "injunction")
@@ -107,6 +126,8 @@ _ALL: Final = (
     Fact("days_since_separation", "days", "case", "lower",
          "Days from the separation of victim and suspect to the incident.",
          "relationships.kind, .separated_on", "London 2008 s14.4"),
+    Fact("separation_intended", "yes_no", "case", "higher", "The victim means to leave, or has said so.",
+         "incident.separation_intended", "NSPCC 2009 s4.8; London 2008 s14.4"),
     Fact("honour_based", "yes_no", "case", "higher", "Honour-based violence.",
          "incident.honour_based", "London 2008 app. 2", suggested_by="the narrative"),
     Fact("forced_marriage", "yes_no", "case", "higher", "Forced marriage.",
@@ -117,6 +138,9 @@ _ALL: Final = (
          "incident.escalating", "London 2008 s9.2"),
     Fact("orders_breached", "words", "case", "higher", "Orders, injunctions or bail that a suspect breached.",
          "adults.orders_breached of suspects, incident.offences", "London 2008 s9.2", ORDERS),
+    Fact("family_factors", "words", "case", "higher",
+         "What else weighs on the victim or the suspect: drink, drugs, mental health, self-harm.",
+         "adults.factors of victims and suspects", "NSPCC 2009 s4.4, s9.5", get_args(v.Factor)),
     # The police's assessment
     Fact("police_level", "level", "case", "higher", "The police's risk level of the victim.",
          "risk.level", "London 2008 s10.5", v.POLICE_LEVELS),
@@ -139,12 +163,33 @@ _ALL: Final = (
     Fact("pair_incidents", "count", "case", "higher",
          "Incidents of the same victim and perpetrator within the area's window, this one among them.",
          "this incident, history.incidents.pairs, the area's marac.escalation.months", "London 2008 app. 6"),
+    Fact("family_incidents", "count", "case", "higher",
+         "Incidents of the family that are known, whenever they were, this one among them.",
+         "this incident, history.incidents", "NSPCC 2009 s9.4, s9.5"),
+    *(
+        Fact(f"family_incidents_{months}_months", "count", "case", "higher",
+             f"Incidents of the family in {months} months, this one among them; both ends count.",
+             "this incident, history.incidents", "NSPCC 2009 s6.5.1, s9.5, s9.6")
+        for months in WINDOWS
+    ),
+    *(
+        Fact(f"pair_incidents_{months}_months", "count", "case", "higher",
+             f"Incidents of the same victim and perpetrator in {months} months, this one among them.",
+             "this incident, history.incidents.pairs", "London 2008 app. 6")
+        for months in WINDOWS
+    ),
+    Fact("medium_risk_incidents", "count", "case", "higher",
+         "Known incidents of the family that the police put at medium risk or above, this one among them.",
+         "risk.level, history.incidents.police_level", "NSPCC 2009 s9.5"),
     Fact("marac_referred_on", "day", "case", "higher",
          "The last MARAC referral of the same victim and perpetrator that the area still counts as a repeat.",
          "history.marac, the area's marac.repeat_months; both ends count", "London 2008 app. 6"),
     Fact("early_help_refused", "yes_no", "case", "higher",
          "The family refused a common (early help) assessment, or left one because of refusal.",
          "history.involvement.pathways.reason_closed", "London 2008 s9.4.2, s9.4.4"),
+    Fact("css_involvement", "level", "case", "higher",
+         "How far children's services have known the family: the most that is recorded of any child.",
+         "history.involvement.level, .open, .pathways", "NSPCC 2009 s6.4", v.INVOLVEMENT_LEVELS),
     # For whom a service is meant
     Fact("children", "people", "case", "eligibility", "The children of the family that police or history know.",
          "children, children_known, adults.born", "London 2008 s9.6",
@@ -159,6 +204,12 @@ _ALL: Final = (
     Fact("suspect_willing", "yes_no", "case", "eligibility",
          "A suspect said that he would take up a programme. Only what is stated counts.",
          "adults.programme_willing of suspects", "London 2008 s9.4.2, s17.1.3"),
+    Fact("interpreter_needed", "yes_no", "case", "eligibility",
+         "A victim needs an interpreter. Only what is stated counts.",
+         "adults.interpreter of victims", "NSPCC 2009 s10.5.3; London 2008 s3"),
+    Fact("no_recourse", "yes_no", "case", "eligibility",
+         "A victim has no recourse to public funds. Only what is stated counts.",
+         "adults.no_recourse_to_public_funds of victims", "NSPCC 2009 s5.9.2, s10.5.3"),
     Fact("protective", "words", "case", "eligibility",
          "What protects: shown to people, never computed with.", "protective", "London 2008 s9.2.4",
          get_args(v.Protective)),
@@ -167,6 +218,10 @@ _ALL: Final = (
          "children.presence", "NSPCC 2009 table 19"),
     Fact("child_present", "yes_no", "child", "higher", "The child was on the premises, awake or asleep.",
          "children.presence, .held_by_adult, .intervened", "NSPCC 2009 table 19"),
+    Fact("child_involvement", "level", "child", "higher",
+         "Where the child was, by the kinds of table 19; stepping in, calling or being held is taking part.",
+         "children.presence, .held_by_adult, .intervened, .called_for_help", "NSPCC 2009 table 19",
+         INVOLVEMENTS),
     Fact("child_threatened", "yes_no", "child", "higher", "The child was threatened.",
          "children.threatened, incident.threats", "London 2008 s9.2"),
     Fact("child_intervened", "yes_no", "child", "higher", "The child stepped in.",
@@ -208,6 +263,7 @@ INQUIRIES: Final[dict[str, Inquiry]] = {
     "dash_yes_answers": Inquiry("The number of yes answers decides on MARAC."),
     "days_since_separation": Inquiry("Separation raises the danger for a time."),
     "escalating": Inquiry("Violence that is rising is a sign of serious risk."),
+    "family_factors": Inquiry("Drink, drugs and poor mental health weigh on the whole family."),
     "forced_marriage": Inquiry("Forced marriage is handled apart from the family."),
     "honour_based": Inquiry("Honour-based violence is handled apart from the family."),
     "injury_severity": Inquiry("Injury, and treatment, decide how grave the violence was."),
@@ -215,6 +271,7 @@ INQUIRIES: Final[dict[str, Inquiry]] = {
     "orders_breached": Inquiry("Who breaches an order is not held back by one."),
     "police_level": Inquiry("The police's risk level sets a floor."),
     "property_damaged": Inquiry("Damage to property is intimidation."),
+    "separation_intended": Inquiry("Danger rises when the victim means to leave."),
     "serious_sexual_offence": Inquiry("A sexual offence is among the gravest signs."),
     "stalking": Inquiry("Stalking is a sign of serious risk."),
     "strangulation": Inquiry("Strangulation is among the gravest signs."),

@@ -10,14 +10,20 @@ from collections.abc import Iterable
 from datetime import date
 from typing import Final
 
+from services.triage.domain.facts import WINDOWS
 from services.triage.domain.family import Family, shift_months
-from services.triage.domain.values import NEVER, Facts, Value, exactly
+from services.triage.domain.values import HOLDS, NEVER, Facts, Value, exactly
 from shared import vocabulary as v
 from shared.areas import Area
 from shared.contracts.history import EarlierIncident, History, Pair
 from shared.contracts.incident import Incident
 
 _PHYSICAL: Final = frozenset(v.PHYSICAL_VIOLENCE)
+_MEDIUM: Final = v.POLICE_LEVELS.index("medium")
+_CLOSED_WITHOUT_ACTION, _ONCE_ASSESSED, _OPEN = (
+    v.INVOLVEMENT_LEVELS.index(level) for level in ("low", "medium", "open")
+)
+_ASSESSED: Final = frozenset({"early_help", "section_17", "section_47", "open_case_updated"})
 _REFUSALS: Final = ("refus", "declin", "no consent", "no_consent", "not consent", "withdrew consent")
 
 
@@ -48,8 +54,62 @@ def tell_past(
     least = 1 + _most_within(paired, family.on, months, sure=True)
     greatest = NEVER if open_ended else 1 + _most_within(paired, family.on, months, sure=False)
     facts["pair_incidents"] = Value(least, greatest, None if family.adults_known else "adults")
+    _repeats(facts, earlier, paired, family, open_ended=open_ended)
+    facts["css_involvement"] = _involvement(history, likely)
     facts["marac_referred_on"] = _marac(history, family, area.rules.marac.repeat_months, likely)
     facts["early_help_refused"] = _refused(history, likely)
+
+
+def _repeats(
+    facts: Facts,
+    earlier: list[tuple[date, EarlierIncident]],
+    paired: list[tuple[date, Value]],
+    family: Family,
+    *,
+    open_ended: bool,
+) -> None:
+    """How often, per window and pair (NSPCC 2009 s9.5, s9.6). This incident is one of each."""
+    all_of_them = [(day, HOLDS) for day, _ in earlier]
+    ask = None if family.adults_known else "adults"
+    for months in WINDOWS:
+        family_ones = 1 + _most_within(all_of_them, family.on, months, sure=True)
+        facts[f"family_incidents_{months}_months"] = Value(family_ones, NEVER if open_ended else family_ones)
+        facts[f"pair_incidents_{months}_months"] = Value(
+            1 + _most_within(paired, family.on, months, sure=True),
+            NEVER if open_ended else 1 + _most_within(paired, family.on, months, sure=False),
+            ask,
+        )
+    facts["family_incidents"] = Value(1 + len(earlier), NEVER if open_ended else 1 + len(earlier))
+    this = facts["police_level"]
+    least = (this.least >= _MEDIUM) + sum(_medium_risk(one).least for _, one in earlier)
+    greatest = (this.greatest >= _MEDIUM) + sum(_medium_risk(one).greatest for _, one in earlier)
+    facts["medium_risk_incidents"] = Value(least, NEVER if open_ended else greatest, this.ask)
+
+
+def _medium_risk(one: EarlierIncident) -> Value:
+    if one.police_level is None:
+        return Value(False, True)
+    return exactly(v.POLICE_LEVELS.index(one.police_level) >= _MEDIUM)
+
+
+def _involvement(history: History | None, likely: bool) -> Value:
+    """NSPCC 2009 s6.4: none, low, medium, high, open; the most of any child's record."""
+    least = 0
+    unsure = history is None or history.status != "complete" or history.involvement is None
+    for one in (history.involvement if history else None) or ():
+        if not likely and one.link != "certain":
+            continue
+        if one.open:
+            least = _OPEN
+        elif one.level is not None:
+            least = max(least, v.INVOLVEMENT_LEVELS.index(one.level))
+        elif one.pathways is None:
+            unsure = True
+        elif any(taken.pathway in _ASSESSED for taken in one.pathways):
+            least = max(least, _ONCE_ASSESSED)
+        elif one.pathways:
+            least = max(least, _CLOSED_WITHOUT_ACTION)
+    return Value(least, _OPEN if unsure else least)
 
 
 def _physical(one: EarlierIncident) -> Value:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date
 from typing import Final
 
-from services.triage.domain.facts import FACTS
+from services.triage.domain.facts import FACTS, INVOLVEMENTS
 from services.triage.domain.family import ADULT_AT, Family, Member, months_old, pregnancy, youngest
 from services.triage.domain.values import HOLDS, HOLDS_NOT, Facts, Value, any_of, exactly, sign, yes_no
 from shared.contracts.incident import Adult, Child, Happened, Incident
@@ -13,6 +13,8 @@ from shared.contracts.incident import Adult, Child, Happened, Incident
 CHILD_FACTS: Final = tuple(name for name, fact in FACTS.items() if fact.of == "child")
 _MOTHERING: Final = frozenset({"parent", "step_parent", "carer"})
 _POORLY: Final = frozenset({"mental_health", "self_harm", "suicide_threat"})
+_ALL_FACTORS: Final = frozenset(FACTS["family_factors"].scale)
+_WITNESSED, _TOOK_PART = (INVOLVEMENTS.index(kind) for kind in ("witnessed", "took_part"))
 _NOTHING_SAID: Final = Happened()
 
 
@@ -53,12 +55,25 @@ def tell_people(facts: Facts, incident: Incident, family: Family) -> None:
     facts["mother_special_needs"] = any_of(needs)
     facts["victim_consents"] = yes_no(incident.consent.given if incident.consent else None, "victim_consents")
     facts["suspect_willing"] = exactly(any(s.programme_willing for s in family.suspects))
+    facts["interpreter_needed"] = exactly(any(a.interpreter for a in family.victims))
+    facts["no_recourse"] = exactly(any(a.no_recourse_to_public_funds for a in family.victims))
+    facts["family_factors"] = _factors(family)
     sure = tuple(member.id for member in family.children if member.sure)
     unsure = tuple(member.id for member in family.children if not member.sure)
     facts["children"] = Value(sure, sure + unsure, "children" if unsure else None)
     attended = True if incident.attended_at is not None else incident.attended
     facts["attended"] = yes_no(attended, "attended")
     facts["school_age_children"] = _school_age(incident, family, attended)
+
+
+def _factors(family: Family) -> Value:
+    words: set[str] = set()
+    open_ended = not family.adults_known
+    for adult in (*family.victims, *family.suspects):
+        words.update(adult.factors or ())
+        open_ended = open_ended or adult.factors is None
+    least = frozenset(words)
+    return Value(least, _ALL_FACTORS, "family_factors") if open_ended else Value(least, least)
 
 
 def _under_18(adult: Adult, family: Family) -> bool:
@@ -153,7 +168,7 @@ def tell_child(member: Member, incident: Incident, case: Facts) -> Facts:
     said = incident.incident or _NOTHING_SAID
     child = member.child
     if member.unborn and child is None:
-        return dict.fromkeys(CHILD_FACTS, HOLDS_NOT)
+        return dict.fromkeys(CHILD_FACTS, HOLDS_NOT) | {"child_involvement": exactly(0)}
     injured = any(injury.to == member.id for injury in said.injuries or ())
     cruelty = "child_cruelty" in (said.offences or ())
     harm = "harm_children" in case["threats"].least
@@ -163,6 +178,7 @@ def tell_child(member: Member, incident: Incident, case: Facts) -> Facts:
         return {
             "child_saw_or_heard": HOLDS,
             "child_present": HOLDS,
+            "child_involvement": exactly(_WITNESSED),
             "child_threatened": HOLDS
             if harm
             else Value(bool(threats.least), bool(threats.greatest), threats.ask),
@@ -173,6 +189,7 @@ def tell_child(member: Member, incident: Incident, case: Facts) -> Facts:
         return {
             "child_saw_or_heard": Value(False, True, _ask(member, "child_saw_or_heard")),
             "child_present": Value(False, True, _ask(member, "child_saw_or_heard")),
+            "child_involvement": Value(0, _TOOK_PART, _ask(member, "child_saw_or_heard")),
             "child_threatened": HOLDS if harm else Value(False, True, _ask(member, "child_threatened")),
             "child_intervened": Value(False, True, _ask(member, "child_intervened")),
             "child_hurt": HOLDS if cruelty else Value(False, True, _ask(member, "child_hurt")),
@@ -185,9 +202,26 @@ def tell_child(member: Member, incident: Incident, case: Facts) -> Facts:
     told = {
         "child_saw_or_heard": yes_no(seen, "child_saw_or_heard"),
         "child_present": sign(there, "child_saw_or_heard", bool(child.held_by_adult or child.intervened)),
+        "child_involvement": _involvement(child),
         "child_threatened": sign(child.threatened, "child_threatened", harm),
         "child_intervened": yes_no(child.intervened, "child_intervened"),
         "child_hurt": sign(hurt_said, "child_hurt", injured or cruelty),
     }
     # Of an unborn child there is nothing to ask; what was written of it all the same still counts.
     return {name: exactly(value.least) for name, value in told.items()} if member.unborn else told
+
+
+def _involvement(child: Child) -> Value:
+    """NSPCC 2009 table 19; whoever steps in, calls or is held takes part (s4.12, s5.3.4)."""
+    if child.intervened or child.called_for_help or child.held_by_adult:
+        return exactly(_TOOK_PART)
+    if child.presence is None:
+        return Value(0, _TOOK_PART, "child_saw_or_heard")
+    least = INVOLVEMENTS.index(child.presence)
+    if child.presence == "not_on_premises":
+        return exactly(least)
+    if child.intervened is None:
+        return Value(least, _TOOK_PART, "child_intervened")
+    if child.called_for_help is None:
+        return Value(least, _TOOK_PART, "child_called_for_help")
+    return Value(least, _TOOK_PART if child.held_by_adult is None else least, "child_saw_or_heard")

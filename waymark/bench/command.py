@@ -14,6 +14,7 @@ from rich.table import Table
 from deploy.local import default_data_dir
 from waymark import terminal
 from waymark.bench import intake as intake_bench
+from waymark.bench import triage as triage_bench
 from waymark.bench.pipeline import Options, bench_pipeline
 from waymark.terminal import DataOption, JsonOption
 
@@ -154,6 +155,42 @@ def delivery(
     )
     for name, ratio in document["ratios"].items():
         terminal.out.print(f"{name.replace('_', ' ')}: {ratio} (goal: {document['goals'][name]})")
+
+
+def triage(
+    incidents: Annotated[int, typer.Option(min=1, help="How many simulated incidents.")] = 251,
+    rounds: Annotated[int, typer.Option(min=1, help="How often each is measured, in turns.")] = 7,
+    as_json: JsonOption = False,
+) -> None:
+    """What deciding costs per protocol and under all at once, beside CEL on the same conditions.
+
+    Takes about a minute. Example: waymark bench triage --json > triage.json
+    """
+    options = triage_bench.Options(incidents=incidents, rounds=rounds)
+    document = triage_bench.bench_triage(
+        options, lambda line: terminal.errors.print(f"[dim]{line}[/]", soft_wrap=True)
+    )
+    if as_json:
+        terminal.print_json(document)
+    else:
+        table = Table(title="Microseconds a decision", title_justify="left")
+        for column in ("protocol", "decided", "with its receipt"):
+            table.add_column(column, justify="left" if column == "protocol" else "right")
+        took = document["us"]
+        for ref, each in took["decision"].items():
+            table.add_row(ref, f"{each:.0f}", f"{took['receipt'][ref]:.0f}")
+        table.add_row(f"all {document['protocols']} at once", f"{took['all_at_once']:.0f}", "")
+        table.add_row("of that, the facts", f"{took['facts']:.0f}", "")
+        terminal.out.print(table)
+        passes, ratios = document["truth_pass_us"], document["ratios"]
+        terminal.out.print(
+            f"{document['rules']} rules tried: ours {passes['ours']:.0f} µs; CEL, which is given each case's "
+            f"facts, {passes['cel_with_context']:.0f} µs ({ratios['cel_with_context_to_ours']} times); on "
+            f"facts it has already {passes['cel']:.0f} µs ({ratios['cel_to_ours']} times). "
+            f"Disagreements: {document['disagreements']}"
+        )
+    if document["disagreements"]:
+        raise typer.Exit(1)
 
 
 def _fresh_place() -> Path:

@@ -209,13 +209,15 @@ def _not(part: Compiled) -> Compiled:
 
 
 def _all(parts: tuple[Compiled, ...]) -> Compiled:
+    first, rest = parts[0], parts[1:]
+
     def holds(facts: Facts) -> int:
-        least = YES
-        for part in parts:
+        least = first(facts)
+        for part in rest:
+            if least == NO:
+                return NO
             outcome = part(facts)
             if outcome < least:
-                if outcome == NO:
-                    return NO
                 least = outcome
         return least
 
@@ -223,13 +225,15 @@ def _all(parts: tuple[Compiled, ...]) -> Compiled:
 
 
 def _any(parts: tuple[Compiled, ...]) -> Compiled:
+    first, rest = parts[0], parts[1:]
+
     def holds(facts: Facts) -> int:
-        most = NO
-        for part in parts:
+        most = first(facts)
+        for part in rest:
+            if most == YES:
+                return YES
             outcome = part(facts)
             if outcome > most:
-                if outcome == YES:
-                    return YES
                 most = outcome
         return most
 
@@ -237,42 +241,46 @@ def _any(parts: tuple[Compiled, ...]) -> Compiled:
 
 
 def _compile_test(test: Test) -> Compiled:
-    name, passes = test.fact.name, _predicate(test)
-    if isinstance(test.operand, str):
-        parameter = test.operand
+    """NO, COULD or YES is how many of the value's two ends pass: at the least risk or at the greatest."""
+    name, operand = test.fact.name, test.operand
+    passes = predicate(test)
+    if isinstance(operand, str):
 
         def reaches(facts: Facts) -> int:
-            threshold = facts[parameter][0]
-            value = facts[name]
-            return YES if value[0] >= threshold else COULD if value[1] >= threshold else NO
+            threshold = facts[operand][0]
+            least, greatest, _ = facts[name]
+            return bool(least >= threshold) + bool(greatest >= threshold)
 
         return reaches
-    if test.fact.direction == "eligibility" and test.operator == "is" and not test.operand:
-        return lambda facts: NO if facts[name][0] else COULD if facts[name][1] else YES
     if rises(test) is None:
         # Neither end decides: only a known value can be known to pass.
         def among(facts: Facts) -> int:
-            value = facts[name]
-            passing = sum(passes(place) for place in range(value[0], value[1] + 1))
-            return NO if not passing else YES if passing == value[1] - value[0] + 1 else COULD
+            least, greatest, _ = facts[name]
+            passing = sum(passes(place) for place in range(least, greatest + 1))
+            return NO if not passing else YES if passing == greatest - least + 1 else COULD
 
         return among
-    if rises(test):
+    if test.fact.kind == "yes_no":
+        if operand:
+            return lambda facts: int(facts[name][0] + facts[name][1])
+        return lambda facts: int(YES - facts[name][0] - facts[name][1])
+    if test.fact.kind == "words" and test.operator == "has_any":
 
-        def rising(facts: Facts) -> int:
-            value = facts[name]
-            return YES if passes(value[0]) else COULD if passes(value[1]) else NO
+        def has_any(facts: Facts) -> int:
+            least, greatest, _ = facts[name]
+            return (not operand.isdisjoint(least)) + (not operand.isdisjoint(greatest))
 
-        return rising
+        return has_any
 
-    def falling(facts: Facts) -> int:
-        value = facts[name]
-        return YES if passes(value[1]) else COULD if passes(value[0]) else NO
+    def both_ends(facts: Facts) -> int:
+        least, greatest, _ = facts[name]
+        return passes(least) + passes(greatest)
 
-    return falling
+    return both_ends
 
 
-def _predicate(test: Test) -> Callable[[Any], bool]:
+def predicate(test: Test) -> Callable[[Any], bool]:
+    """Whether a known value of the fact passes."""
     operand = test.operand
     match test.operator, test.fact.kind:
         case "is", "yes_no":

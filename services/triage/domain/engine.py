@@ -8,13 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Final, NamedTuple
 
+from services.triage.domain import effects
 from services.triage.domain.evidence import tell
 from services.triage.domain.facts import FACTS
 from services.triage.domain.family import Family, Member, gather_family
 from services.triage.domain.past import tell_past
 from services.triage.domain.people import tell_child
-from services.triage.domain.protocol import Rule, RuleBook
+from services.triage.domain.protocol import Protocol, Rule, RuleBook
+from services.triage.domain.truths import Truths
 from services.triage.domain.values import COULD, YES, Facts, exactly, riskier
 from shared import vocabulary as v
 from shared.areas import Area
@@ -23,6 +26,7 @@ from shared.contracts.incident import Incident
 
 TOP_LEVEL = v.CHILD_LEVELS[-1]
 TOP_RESPONSE = len(v.CSS_RESPONSES) - 1
+MOST_REMEMBERED: Final = 65_536
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +63,7 @@ class Judged:
     """The rules that hold, once each, without those that another one stands for."""
 
 
-@dataclass(frozen=True, slots=True)
-class Summary:
+class Summary(NamedTuple):
     """Levels (as places on their ladders), services and handling that a set of rules comes to.
 
     `child_level` is None where no child is known. `levels`: per child its level and response. `scale`: the
@@ -164,78 +167,97 @@ def as_it_could_be(judged: Judged, acts: Sequence[Rule] = ()) -> Summary:
     return sum_up(judged.book, (*judged.holding, *judged.open, *acts), children)
 
 
-def sum_up(book: RuleBook, of_case: Sequence[Rule], of_children: Sequence[Sequence[Rule]]) -> Summary:
+def sum_up(book: RuleBook, of_case: Iterable[Rule], of_children: Iterable[Iterable[Rule]]) -> Summary:
     """What the rules come to: `of_case` hold for the family, each entry of `of_children` for one child."""
-    levels_mean = book.protocol.levels
-    baseline = book.protocol.baseline
-    level = baseline.child_level if baseline else 0
-    css = baseline.css_response if baseline else 0
-    victim = 0
-    step: str | None = None
-    services: set[str] = set()
-    child_services: set[str] = set()
-    handling: set[str] = set()
-    consider: set[str] = set()
-    for rule in of_case:
-        if rule.child_level > level:
-            level = rule.child_level
-        if rule.css_response > css:
-            css = rule.css_response
-        if rule.victim_level > victim:
-            victim = rule.victim_level
-        if rule.routes:
-            services.update(rule.other_routes)
-            child_services.update(rule.child_routes)
-        if rule.handling:
-            handling.update(rule.handling)
-        if rule.consider:
-            consider.update(rule.consider)
-        if rule.step_up:
-            step = rule.step_up
-    scale = min(level + (step == "child_level"), TOP_LEVEL)
-    levels: list[tuple[int, int]] = []
-    for rules in of_children:
-        own_level, own_css, own_step = level, css, step
-        for rule in rules:
-            if rule.child_level > own_level:
-                own_level = rule.child_level
-            if rule.css_response > own_css:
-                own_css = rule.css_response
-            if rule.victim_level > victim:
-                victim = rule.victim_level
-            if rule.routes:
-                services.update(rule.routes)
-            if rule.handling:
-                handling.update(rule.handling)
-            if rule.consider:
-                consider.update(rule.consider)
-            own_step = own_step or rule.step_up
-        if own_step == "child_level":
-            own_level = min(own_level + 1, TOP_LEVEL)
-        elif own_step:
-            own_css = min(own_css + 1, TOP_RESPONSE)
-        meaning = levels_mean.get(own_level)
-        if meaning is not None:
-            own_css = max(own_css, meaning.css_response)
-            services.update(meaning.routes)
-            consider.update(meaning.consider)
-        levels.append((own_level, own_css))
+    case = _together(of_case)
+    return conclude(book.protocol, case, [case | _together(rules) for rules in of_children])
+
+
+def _together(rules: Iterable[Rule]) -> int:
+    adds = 0
+    for rule in rules:
+        adds |= rule.adds
+    return adds
+
+
+def conclude(protocol: Protocol, case: int, children: Iterable[int]) -> Summary:
+    """What a protocol makes of effects: of the case, and of each child with the case's among them.
+
+    After the minima the steps go up by one, on the child's level where the protocol has levels, else on the
+    response; then the level means what the protocol says.
+    """
+    start, by_level, means = protocol.start, bool(protocol.levels), protocol.level_adds
+    whole = case & ~effects.CSS_RESPONSE
+    levels = []
+    for adds in children:
+        adds |= start
+        if adds & effects.STEP:
+            adds = effects.one_level_up(adds) if by_level else effects.one_response_up(adds)
+        level = (adds & effects.CHILD_LEVEL).bit_count()
+        if by_level:
+            adds |= means.get(level, 0)
+        levels.append((level, effects.css_response(adds)))
+        whole |= adds
+    alone = case | start
+    if by_level and alone & effects.STEP:
+        alone = effects.one_level_up(alone)
+    scale = effects.child_level(alone)
     if levels:
-        services |= child_services
-    elif (alone := book.protocol.without_child.get(scale)) is not None:
-        services.update(alone.routes)
-        consider.update(alone.consider)
-    css = max((own for _, own in levels), default=0)
-    services.discard("childrens_services")
-    if css:
-        services.add("childrens_services")
+        whole = effects.with_child(whole)
+    else:
+        whole |= protocol.alone_adds.get(scale, 0)
+    response = effects.css_response(whole) if levels else 0
+    told = whole | effects.CHILDRENS_SERVICES if response else whole & ~effects.CHILDRENS_SERVICES
     return Summary(
-        child_level=max((own for own, _ in levels), default=None),
-        victim_level=victim,
-        css_response=css,
-        services=frozenset(services),
-        handling=frozenset(handling),
-        consider=frozenset(consider),
+        child_level=max(levels)[0] if levels else None,
+        victim_level=effects.victim_level(whole),
+        css_response=response,
+        services=effects.services(told),
+        handling=effects.handling(whole),
+        consider=effects.consider(whole),
         levels=tuple(levels),
         scale=scale,
     )
+
+
+class Panel:
+    """Several protocols and the safeguards, ready to be tried together on one derivation of facts."""
+
+    def __init__(self, protocols: Iterable[Protocol], safeguards: Protocol) -> None:
+        self.protocols = tuple(protocols)
+        files = (*self.protocols, safeguards)
+        self.truths = Truths(rule for one in files for rule in one.rules)
+        of_case = [self.truths.mask(one.case_rules) for one in files]
+        of_child = [self.truths.mask(one.child_rules) for one in files]
+        self._masks = [
+            (one, case | of_case[-1], child | of_child[-1])
+            for one, case, child in zip(self.protocols, of_case, of_child, strict=False)
+        ]
+        self._adds: dict[int, int] = {}
+
+    def weigh(self, case: Case) -> list[tuple[Summary, Summary]]:
+        """`result` and `possible` under each protocol: what `judge` with `as_it_stands` and
+        `as_it_could_be` gives, without the rules that it rests on."""
+        truths = self.truths
+        held, could = whole = truths.of_case(case.facts)
+        children = [(member.sure, *truths.of_child(whole, own)) for member, own in case.children]
+        found = []
+        for protocol, of_case, of_child in self._masks:
+            holds = self._add(held & of_case)
+            may = self._add(could & of_case)
+            sure, all_ = [], []
+            for exists, own_held, own_could in children:
+                if exists:
+                    sure.append(holds | self._add(own_held & of_child))
+                all_.append(may | self._add(own_could & of_child))
+            found.append((conclude(protocol, holds, sure), conclude(protocol, may, all_)))
+        return found
+
+    def _add(self, bits: int) -> int:
+        """What the rules with these bits add; remembered, since the same few hold again and again."""
+        adds = self._adds.get(bits)
+        if adds is None:
+            if len(self._adds) >= MOST_REMEMBERED:
+                self._adds.clear()
+            adds = self._adds[bits] = _together(self.truths.named(bits))
+        return adds

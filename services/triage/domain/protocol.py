@@ -8,11 +8,12 @@ A protocol is data. `build_protocol` takes the plain content of a file whose sha
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from difflib import get_close_matches
 from typing import Any, Final
 
+from services.triage.domain import effects
 from services.triage.domain.conditions import (
     All,
     Compiled,
@@ -52,6 +53,11 @@ class Meaning:
     because: str
     source: str
 
+    @property
+    def adds(self) -> int:
+        """What the level adds."""
+        return effects.write(css_response=self.css_response, services=self.routes, consider=self.consider)
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Rule:
@@ -76,8 +82,8 @@ class Rule:
     because: str
     source: str
     at_least: Mapping[str, Any]
-    child_routes: tuple[str, ...]
-    other_routes: tuple[str, ...]
+    adds: int
+    """All that it does, as one number (`effects`)."""
     shown: Mapping[str, Any]
     """What every reason that gives this rule says, the facts aside."""
 
@@ -102,6 +108,17 @@ class Protocol:
     digest: str
     ref: str
     """`id/version`."""
+    level_adds: Mapping[int, int] = field(init=False, repr=False, compare=False)
+    alone_adds: Mapping[int, int] = field(init=False, repr=False, compare=False)
+    """What levels add, with a child and without, as `Rule.adds`."""
+    start: int = field(init=False, repr=False, compare=False)
+    """What the baseline says of a child."""
+
+    def __post_init__(self) -> None:
+        told = 0 if self.baseline is None else self.baseline.adds
+        object.__setattr__(self, "start", told & (effects.CHILD_LEVEL | effects.CSS_RESPONSE))
+        for name, table in (("level_adds", self.levels), ("alone_adds", self.without_child)):
+            object.__setattr__(self, name, {level: said.adds for level, said in table.items()})
 
     @property
     def rules(self) -> tuple[Rule, ...]:
@@ -195,18 +212,23 @@ def make_rule(said: Mapping[str, Any], ref: str, condition: Condition | None = N
     """A rule from its plain content; one without a condition always holds."""
     at_least = said.get("at_least") or {}
     routes = tuple(said.get("routes") or ())
+    of_child = any(test.fact.of == "child" for test in tests(condition))
+    child_level = at_least.get("child_level", 0)
+    victim_level = v.VICTIM_LEVELS.index(at_least.get("victim_level", "standard"))
+    # Whoever tells children's services at all informs them.
+    css_response = max(
+        v.CSS_RESPONSES.index(at_least.get("css_response", "none")),
+        v.CSS_RESPONSES.index("inform") if "childrens_services" in routes else 0,
+    )
+    for_children = {service for service in routes if service in CHILD_SERVICES and not of_child}
     return Rule(
         ref=ref,
         condition=condition,
         holds=_always if condition is None else condition.outcome,
-        of_child=any(test.fact.of == "child" for test in tests(condition)),
-        child_level=at_least.get("child_level", 0),
-        victim_level=v.VICTIM_LEVELS.index(at_least.get("victim_level", "standard")),
-        # Whoever tells children's services at all informs them.
-        css_response=max(
-            v.CSS_RESPONSES.index(at_least.get("css_response", "none")),
-            v.CSS_RESPONSES.index("inform") if "childrens_services" in routes else 0,
-        ),
+        of_child=of_child,
+        child_level=child_level,
+        victim_level=victim_level,
+        css_response=css_response,
         step_up=said.get("step_up"),
         routes=routes,
         consider=tuple(said.get("consider") or ()),
@@ -215,8 +237,16 @@ def make_rule(said: Mapping[str, Any], ref: str, condition: Condition | None = N
         because=said["because"],
         source=said["source"],
         at_least=at_least,
-        child_routes=tuple(service for service in routes if service in CHILD_SERVICES),
-        other_routes=tuple(service for service in routes if service not in CHILD_SERVICES),
+        adds=effects.write(
+            child_level=child_level,
+            victim_level=victim_level,
+            css_response=css_response,
+            step=bool(said.get("step_up")),
+            services=set(routes) - for_children,
+            child_services=for_children,
+            handling=said.get("handling") or (),
+            consider=said.get("consider") or (),
+        ),
         shown=_shown(said, ref, at_least, routes),
     )
 

@@ -7,7 +7,6 @@ thing (an offence of strangulation beside `strangulation: false`) are no answers
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping
 from copy import deepcopy
 from datetime import date
@@ -16,17 +15,18 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from services.triage.domain.engine import Case, as_it_could_be, as_it_stands, judge
-from services.triage.domain.facts import FACTS, Fact
+from services.triage.domain.engine import Case, Panel, Summary, as_it_could_be, as_it_stands, judge
+from services.triage.domain.facts import FACTS, PARAMETERS, Fact
 from services.triage.domain.family import Family, Member
 from services.triage.domain.protocol import rule_book
 from services.triage.domain.values import NEVER, Facts, Value, exactly
 from shared import vocabulary as v
 from shared.contracts.history import History
 from shared.contracts.reading import read_incident
-from tests.unit.triage.builders import LONDON, SAFEGUARDS, child, decided, earlier, history, raw
+from tests.unit.triage.builders import LIBRARY, SAFEGUARDS, child, decided, earlier, history, raw
 
-BOOK = rule_book(LONDON, SAFEGUARDS)
+PROTOCOLS = tuple(LIBRARY.protocols.values())
+PANEL = Panel(PROTOCOLS, SAFEGUARDS)
 CALM = settings(max_examples=100, suppress_health_check=[HealthCheck.too_slow])
 
 
@@ -82,30 +82,41 @@ def intervals(draw: st.DrawFn) -> tuple[dict[str, Value], dict[str, Value]]:
     return calmer, graver
 
 
-def outcomes(facts: Facts, *, child_known: bool) -> tuple[dict[str, Any], dict[str, Any]]:
+def a_case(facts: Facts, *, child_known: bool) -> Case:
     member = Member("c1", "c1")
     family = Family(date(2026, 11, 20), (), (), True, frozenset(), (member,), frozenset())
-    facts = {**facts, "area.marac.escalation.incidents": exactly(3)}
-    case = Case(family, facts, ((member, facts),) if child_known else ())
-    judged = judge(BOOK, case)
-    found = []
-    for summary in (as_it_stands(judged), as_it_could_be(judged)):
-        plain = dataclasses.asdict(summary)
-        plain["victim_level"] = v.VICTIM_LEVELS[summary.victim_level]
-        plain["css_response"] = v.CSS_RESPONSES[summary.css_response]
-        found.append(plain)
-    return found[0], found[1]
+    facts = {**facts, **dict.fromkeys(PARAMETERS, exactly(3))}
+    return Case(family, facts, ((member, facts),) if child_known else ())
+
+
+def plain(summary: Summary) -> dict[str, Any]:
+    return summary._asdict() | {
+        "victim_level": v.VICTIM_LEVELS[summary.victim_level],
+        "css_response": v.CSS_RESPONSES[summary.css_response],
+    }
 
 
 @CALM
 @given(pair=intervals(), child_known=st.booleans())
-def test_more_risk_lowers_neither_what_is_nor_what_could_be(
+def test_more_risk_lowers_neither_what_is_nor_what_could_be_under_any_protocol(
     pair: tuple[Facts, Facts], child_known: bool
 ) -> None:
-    calm_result, calm_possible = outcomes(pair[0], child_known=child_known)
-    grave_result, grave_possible = outcomes(pair[1], child_known=child_known)
-    assert not_below(grave_result, calm_result)
-    assert not_below(grave_possible, calm_possible)
+    calm, grave = (PANEL.weigh(a_case(facts, child_known=child_known)) for facts in pair)
+    for protocol, (result, possible), (more, most) in zip(PROTOCOLS, calm, grave, strict=True):
+        assert not_below(plain(more), plain(result)), protocol.ref
+        assert not_below(plain(most), plain(possible)), protocol.ref
+        assert not_below(plain(possible), plain(result)), protocol.ref
+
+
+@CALM
+@given(pair=intervals(), child_known=st.booleans())
+def test_rules_tried_all_at_once_come_to_what_they_come_to_one_by_one(
+    pair: tuple[Facts, Facts], child_known: bool
+) -> None:
+    case = a_case(pair[1], child_known=child_known)
+    for protocol, weighed in zip(PROTOCOLS, PANEL.weigh(case), strict=True):
+        judged = judge(rule_book(protocol, SAFEGUARDS), case)
+        assert weighed == (as_it_stands(judged), as_it_could_be(judged)), protocol.ref
 
 
 # ---- incidents ------------------------------------------------------------------------------------------

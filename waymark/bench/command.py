@@ -157,6 +157,7 @@ def delivery(
         terminal.out.print(f"{name.replace('_', ' ')}: {ratio} (goal: {document['goals'][name]})")
 
 
+@app.command()
 def triage(
     incidents: Annotated[int, typer.Option(min=1, help="How many simulated incidents.")] = 251,
     rounds: Annotated[int, typer.Option(min=1, help="How often each is measured, in turns.")] = 7,

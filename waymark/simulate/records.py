@@ -156,7 +156,7 @@ def _go_wrong(
 ) -> list[dict[str, Any]]:
     if kind is None:
         return []
-    if kind == "person_missing":
+    if kind == "person_missing" and len(people) > 1:
         # Not the mother: a record is filed under somebody.
         place = rng.randrange(1, len(people))
         person, entry = people.pop(place)

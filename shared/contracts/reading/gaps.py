@@ -67,8 +67,8 @@ def _gaps(incident: Incident, places: Places) -> Iterator[Gap]:
     if risk is not None:
         if risk.level is None:
             yield _gap("/risk/level", "a tool without the level it gave" if risk.tool else _NOT_RECORDED)
-        elif risk.yes_answers is None:
-            yield _gap("/risk/yes_answers", "a level without the answers it rests on")
+        if risk.yes_answers is None and (risk.level or risk.tool):
+            yield _gap("/risk/yes_answers", "an assessment without the answers it rests on")
     yield from _narrative_gaps(incident, places)
 
 

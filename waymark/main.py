@@ -63,6 +63,11 @@ COMMANDS: Final = {
     "protocols": Place(
         "services.triage.protocols.commands", "The routing systems: list, show, check a file, prove."
     ),
+    "compare": Place(
+        "waymark.compare.command",
+        "The same cases under several protocols: table, JSON, a page.",
+        "compare_command",
+    ),
     "simulate": Place(
         "waymark.simulate.commands", "Make a month of police incidents, with the truth beside it.", shared=True
     ),

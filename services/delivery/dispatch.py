@@ -28,6 +28,8 @@ BULK_ROOM: Final = 100
 """How many may wait here for one recipient; the others wait in the table."""
 SLOW_S: Final = 1.0
 """A recipient whose attempts take longer is slow: all slow ones together have half of the places."""
+BULK_AT_ALL: Final = 1000
+"""How much bulk may wait here for all recipients."""
 _NEWEST_WEIGHS: Final = 0.2
 
 ATTEMPTS = Counter("waymark_delivery_attempts_total", "Attempts to deliver", ["outcome"])
@@ -47,6 +49,7 @@ class Lane:
 
     waiting: int = 0
     busy: int = 0
+    bulk_busy: int = 0
     parked: list[tuple[Key, Leased]] = field(default_factory=list)
     circuit: Circuit = field(default_factory=Circuit)
     seconds: float = 0.0
@@ -74,6 +77,7 @@ class Dispatcher:
         per_recipient: int,
         at_once: int,
         attempt_s: float,
+        bulk_at_once: int = 32,
     ) -> None:
         self._send = send
         self._done: Callable[[Attempt], None] = _nobody_listens
@@ -82,13 +86,17 @@ class Dispatcher:
         self._per_recipient = per_recipient
         self._at_once = at_once
         self._attempt_s = attempt_s
+        self._bulk_at_once = min(bulk_at_once, at_once)
         self._heap: list[tuple[Key, Leased]] = []
         self._lanes: dict[str, Lane] = defaultdict(Lane)
         self._behind: dict[tuple[str, str], list[tuple[Key, Leased]]] = defaultdict(list)
         self._under_way: set[str] = set()
-        self._slow_under_way: set[str] = set()
+        self._slow_under_way = 0
+        self._bulk_under_way = 0
+        self._bulk_waiting = 0
         self._kept_slow: dict[str, None] = {}
-        """Lanes that wait for a place among the slow, in the order in which they came."""
+        self._kept_bulk: dict[str, None] = {}
+        """Lanes that wait for a place among the slow or among bulk, in the order in which they came."""
         self._unrecorded: set[str] = set()
         self._cases_under_way: set[tuple[str, str]] = set()
         self._queued: set[str] = set()
@@ -111,11 +119,15 @@ class Dispatcher:
             self._health = health
 
     def room(self, recipient: str, *, bulk: bool) -> int:
-        """How many more deliveries for `recipient` may wait here."""
+        """How many more deliveries for `recipient` may wait here. For bulk see `bulk_room` as well."""
         lane = self._lanes[recipient]
         if not lane.circuit.closed:
             return 0 if lane.circuit.rests(ledger.now()) else max(0, 1 - lane.waiting - lane.busy)
         return max(0, (BULK_ROOM if bulk else LIVE_ROOM) - lane.waiting)
+
+    def bulk_room(self) -> int:
+        """How much more bulk may wait here for all recipients."""
+        return max(0, BULK_AT_ALL - self._bulk_waiting)
 
     def begun(self, delivery: str) -> bool:
         """Whether an attempt was begun that is not recorded yet: the recipient may have it."""
@@ -149,6 +161,7 @@ class Dispatcher:
             self._count += 1
             self._queued.add(one.id)
             self._lanes[one.recipient].waiting += 1
+            self._bulk_waiting += one.bulk
             heapq.heappush(self._heap, ((one.bulk, one.due, self._count), one))
         self._go_on()
 
@@ -171,15 +184,31 @@ class Dispatcher:
                 self._leave(leased, lane)
                 self._unused(leased.id)
                 self._unpark(lane)
-            elif lane.busy >= (self._per_recipient if lane.circuit.closed else 1):
+            elif self._places_for(leased, lane) <= 0:
                 heapq.heappush(lane.parked, (key, leased))
-            elif lane.slow and len(self._slow_under_way) * 2 >= self._at_once:
+            elif lane.slow and self._slow_are_many():
                 heapq.heappush(lane.parked, (key, leased))
                 self._kept_slow[leased.recipient] = None
+            elif leased.bulk and self._bulk_is_much():
+                heapq.heappush(lane.parked, (key, leased))
+                self._kept_bulk[leased.recipient] = None
             else:
                 self._begin(leased, lane)
         QUEUED.set(len(self._queued))
         UNDER_WAY.set(len(self._under_way))
+
+    def _places_for(self, leased: Leased, lane: Lane) -> int:
+        """How many like it may begin in a lane. Bulk leaves half of the lane's places to what is live."""
+        free = (self._per_recipient if lane.circuit.closed else 1) - lane.busy
+        return min(free, max(1, self._per_recipient // 2) - lane.bulk_busy) if leased.bulk else free
+
+    def _slow_are_many(self) -> bool:
+        """Whether the slow have all the places that they may have together."""
+        return self._slow_under_way * 2 >= self._at_once
+
+    def _bulk_is_much(self) -> bool:
+        """Whether bulk has all the places that it may have together."""
+        return self._bulk_under_way >= self._bulk_at_once
 
     def _gives_back(self, leased: Leased, lane: Lane) -> bool:
         now = ledger.now()
@@ -189,20 +218,23 @@ class Dispatcher:
         self._queued.discard(leased.id)
         self._dropped.discard(leased.id)
         lane.waiting -= 1
+        self._bulk_waiting -= leased.bulk
 
     def _begin(self, leased: Leased, lane: Lane) -> None:
         self._leave(leased, lane)
         lane.busy += 1
+        lane.bulk_busy += leased.bulk
+        slow = lane.slow
+        self._slow_under_way += slow
+        self._bulk_under_way += leased.bulk
         self._under_way.add(leased.id)
-        if lane.slow:
-            self._slow_under_way.add(leased.id)
         self._unrecorded.add(leased.id)
         self._cases_under_way.add((leased.recipient, leased.case))
-        task = asyncio.create_task(self._attempt(leased))
+        task = asyncio.create_task(self._attempt(leased, slow))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _attempt(self, leased: Leased) -> None:
+    async def _attempt(self, leased: Leased, slow: bool) -> None:
         try:
             attempt = await self._send(leased)
             ATTEMPTS.labels(attempt.outcome).inc()
@@ -213,7 +245,7 @@ class Dispatcher:
             _log.error("dispatch.failed", delivery=leased.id, error=error)
             self._unrecorded.discard(leased.id)
         finally:
-            self._end(leased)
+            self._end(leased, slow)
 
     def _learn(self, recipient: str, attempt: Attempt) -> None:
         """What an attempt says of the recipient's address."""
@@ -235,28 +267,31 @@ class Dispatcher:
             return
         RESTING.set(len(self._resting))
 
-    def _end(self, leased: Leased) -> None:
+    def _end(self, leased: Leased, slow: bool) -> None:
         lane = self._lanes[leased.recipient]
         self._under_way.discard(leased.id)
         lane.busy -= 1
+        lane.bulk_busy -= leased.bulk
+        self._slow_under_way -= slow
+        self._bulk_under_way -= leased.bulk
         self._cases_under_way.discard((leased.recipient, leased.case))
         for entry in self._behind.pop((leased.recipient, leased.case), ()):
             heapq.heappush(self._heap, entry)
         self._unpark(lane)
-        if leased.id in self._slow_under_way:
-            self._slow_under_way.discard(leased.id)
-            if self._kept_slow:
-                other = next(iter(self._kept_slow))
-                del self._kept_slow[other]
-                self._unpark(self._lanes[other])
         self._go_on()
+        for kept, full in ((self._kept_slow, self._slow_are_many), (self._kept_bulk, self._bulk_is_much)):
+            while kept and not full() and not self._closing:
+                other = next(iter(kept))
+                del kept[other]
+                self._unpark(self._lanes[other])
+                self._go_on()
 
     def _unpark(self, lane: Lane) -> None:
         """Let the first that wait in a lane compete again, as many as there are places for."""
-        places = (self._per_recipient if lane.circuit.closed else 1) - lane.busy
-        while lane.parked and places > 0:
+        moved = 0
+        while lane.parked and moved < self._places_for(lane.parked[0][1], lane):
             heapq.heappush(self._heap, heapq.heappop(lane.parked))
-            places -= 1
+            moved += 1
 
     async def close(self, within_s: float = 5.0) -> None:
         """Begin nothing more; give back what was not begun; let what is under way end."""

@@ -5,6 +5,7 @@ waits for recipients who are gone."""
 from __future__ import annotations
 
 import asyncio
+from collections import Counter as Counted
 from collections.abc import Sequence
 from typing import Final
 
@@ -30,6 +31,9 @@ from shared.outbox import EmittingTransaction, Outbox
 
 LEASED_AT_ONCE: Final = 64
 """Per recipient and round: a recipient with much waiting does not crowd out the others."""
+LEASED_AT_ALL: Final = 256
+"""Per round and lane: reading more at once would hold up what is urgent meanwhile."""
+LEASED_AT_LEAST: Final = 2
 CASES_AT_ONCE: Final = 200
 
 BREACHES = Counter("waymark_delivery_breaches_total", "Deadlines missed", ["service"])
@@ -58,6 +62,8 @@ class Rounds:
         self._decisions = decisions
         self._topics = topics
         self._every_s = every_s
+        self._much: dict[bool, set[str]] = {False: set(), True: set()}
+        """Recipients for whom more waited than was taken last time, per lane."""
 
     async def run(self) -> None:
         """Run for ever."""
@@ -90,16 +96,29 @@ class Rounds:
                 await self._topics.make(recipient.id)
 
     async def lease_due(self) -> int:
-        """Take what is due to be sent and nobody is sending; how many."""
-        rooms = {
-            recipient.id: min(LEASED_AT_ONCE, self._dispatcher.room(recipient.id, bulk=True))
-            for recipient in self._book.directory.recipients
-        }
-        rooms = {recipient: room for recipient, room in rooms.items() if room}
+        """Take what is due to be sent and nobody is sending, what is live apart from bulk; how many."""
+        return await self._lease(bulk=False) + await self._lease(bulk=True)
+
+    async def _lease(self, *, bulk: bool) -> int:
+        at_all = min(LEASED_AT_ALL, self._dispatcher.bulk_room()) if bulk else LEASED_AT_ALL
+        if not at_all:
+            return 0
+        # Those who had much last time share what may be taken; the others have a little each.
+        share = max(LEASED_AT_LEAST, min(LEASED_AT_ONCE, at_all // max(1, len(self._much[bulk]))))
+        rooms = {}
+        for recipient in self._book.directory.recipients:
+            most = share if recipient.id in self._much[bulk] else min(share, LEASED_AT_LEAST)
+            room = min(most, self._dispatcher.room(recipient.id, bulk=bulk))
+            if room:
+                rooms[recipient.id] = room
         if not rooms:
             return 0
         async with self._outbox.database.transaction() as tx:
-            leased = await store.lease(tx, rooms, running=self._office.running, lease_s=self._office.lease_s)
+            leased = await store.lease(
+                tx, rooms, bulk=bulk, running=self._office.running, lease_s=self._office.lease_s
+            )
+        taken = Counted(one.recipient for one in leased)
+        self._much[bulk] = {name for name, count in taken.items() if count >= LEASED_AT_LEAST}
         self._dispatcher.put(leased)
         return len(leased)
 

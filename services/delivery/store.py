@@ -195,9 +195,11 @@ async def contents_of(tx: Transaction, deliveries: Iterable[str]) -> dict[str, b
     return {row["delivery"]: bytes(row["payload"]) for row in rows}
 
 
-async def lease(tx: Transaction, rooms: Mapping[str, int], *, running: str, lease_s: float) -> list[Leased]:
-    """Lease what is due to be sent and nobody is sending: per recipient at most its room, live before
-    bulk, the earliest deadline first."""
+async def lease(
+    tx: Transaction, rooms: Mapping[str, int], *, bulk: bool, running: str, lease_s: float
+) -> list[Leased]:
+    """Lease what is due to be sent and nobody is sending, of the live lane or of bulk: per recipient at most
+    its room, the earliest deadline first."""
     rows = await tx.rows(
         """
         WITH picked AS (
@@ -205,10 +207,10 @@ async def lease(tx: Transaction, rooms: Mapping[str, int], *, running: str, leas
             FROM unnest(CAST(:recipients AS text[]), CAST(:rooms AS int[])) AS r(recipient, room)
             CROSS JOIN LATERAL (
                 SELECT d.id FROM deliveries d
-                WHERE d.recipient = r.recipient AND d.state = 'waiting'
+                WHERE d.recipient = r.recipient AND d.state = 'waiting' AND d.bulk = :bulk
                   AND (d.next_at IS NULL OR d.next_at <= clock_timestamp())
                   AND (d.lease_until IS NULL OR d.lease_until < clock_timestamp())
-                ORDER BY d.bulk, d.due
+                ORDER BY d.due
                 LIMIT r.room
                 FOR UPDATE SKIP LOCKED
             ) AS x
@@ -221,6 +223,7 @@ async def lease(tx: Transaction, rooms: Mapping[str, int], *, running: str, leas
         """,
         recipients=list(rooms),
         rooms=list(rooms.values()),
+        bulk=bulk,
         lease=lease_s,
         running=running,
     )

@@ -6,7 +6,7 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from services.delivery.dispatch import BULK_ROOM, LIVE_ROOM, Dispatcher
+from services.delivery.dispatch import BULK_AT_ALL, BULK_ROOM, LIVE_ROOM, Dispatcher
 from services.delivery.domain.circuit import FAILURES
 from services.delivery.domain.sending import Attempt
 from services.delivery.store import Leased
@@ -214,3 +214,35 @@ async def test_when_it_closes_what_is_under_way_ends_and_nothing_begins() -> Non
     at.slow["slow"].set()
     await closing
     assert (at.asked, at.done) == (["one"], ["one"])
+
+
+async def test_bulk_leaves_half_of_a_lane_and_most_of_all_places_to_what_is_live() -> None:
+    names = tuple(f"r{n}" for n in range(10))
+    at = Recipients(per_recipient=4, at_once=100, slow=names)
+    at.dispatcher.put([leased(f"bulk {name} {n}", name, bulk=True) for name in names for n in range(20)])
+    await at.settle()
+    under_way = [one for one in at.asked if one.startswith("bulk")]
+    assert len(under_way) == 20  # two of the four places of each lane
+    at.dispatcher.put([leased(f"live {name} {n}", name) for name in names for n in range(2)])
+    await at.settle()
+    assert len([one for one in at.asked if one.startswith("live")]) == 20
+    for name in names:
+        at.slow[name].set()
+    await at.settle()
+    await at.settle()
+    assert len(at.done) == 220
+
+
+async def test_bulk_of_many_recipients_has_so_many_places_together_and_all_of_it_goes_out() -> None:
+    names = tuple(f"r{n}" for n in range(40))
+    at = Recipients(per_recipient=4, at_once=100, slow=names)
+    at.dispatcher.put([leased(f"bulk {name} {n}", name, bulk=True) for name in names for n in range(3)])
+    await at.settle()
+    assert len(at.asked) == 32
+    assert at.dispatcher.bulk_room() == BULK_AT_ALL - 120 + 32
+    for name in names:
+        at.slow[name].set()
+    for _ in range(5):
+        await at.settle()
+    assert len(at.done) == 120
+    assert at.dispatcher.bulk_room() == BULK_AT_ALL

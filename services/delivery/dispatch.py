@@ -119,11 +119,12 @@ class Dispatcher:
             self._health = health
 
     def room(self, recipient: str, *, bulk: bool) -> int:
-        """How many more deliveries for `recipient` may wait here. For bulk see `bulk_room` as well."""
+        """How many more deliveries for `recipient` may wait here."""
         lane = self._lanes[recipient]
         if not lane.circuit.closed:
             return 0 if lane.circuit.rests(ledger.now()) else max(0, 1 - lane.waiting - lane.busy)
-        return max(0, (BULK_ROOM if bulk else LIVE_ROOM) - lane.waiting)
+        room = (BULK_ROOM if bulk else LIVE_ROOM) - lane.waiting
+        return max(0, min(room, self.bulk_room()) if bulk else room)
 
     def bulk_room(self) -> int:
         """How much more bulk may wait here for all recipients."""

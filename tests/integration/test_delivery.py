@@ -46,7 +46,11 @@ WEBHOOKS = {
     "northbury-idva": "idva",
     "northbury-visitors": "health_visitor",
 }
-INBOXES = {"northbury-programme": "perpetrator_programme", "northbury-housing": "housing"}
+INBOXES = {
+    "northbury-programme": "perpetrator_programme",
+    "northbury-housing": "housing",
+    "southmere-housing": "housing",
+}
 TOPICS = {"northbury-safety": "community_safety"}
 
 
@@ -99,7 +103,7 @@ def describe(folder: Path, port: int) -> None:
         for name, role in WEBHOOKS.items()
     ]
     others = [
-        {"id": name, "role": role, "areas": ["northbury"], "channels": [{"kind": kind}]}
+        {"id": name, "role": role, "areas": [name.split("-")[0]], "channels": [{"kind": kind}]}
         for kind, of_kind in (("inbox", INBOXES), ("topic", TOPICS))
         for name, role in of_kind.items()
     ]
@@ -346,6 +350,28 @@ async def test_only_a_recipient_reads_an_inbox(world: World) -> None:
     assert (await world.inbox("police")).status_code == 403
     assert (await world.client.get("/v1/inbox")).status_code == 401
     assert (await world.inbox("northbury-housing", limit=0)).status_code == 422
+
+
+async def test_no_council_reaches_the_cases_of_another_by_any_path(world: World) -> None:
+    north, south = "northbury-housing", "southmere-housing"
+    for name, area in (("of-the-north", "northbury"), ("of-the-south", "southmere")):
+        await world.tell(case_decided(a_route("housing", area=area), incident=an_incident(reference=name)))
+        await world.state(f"northshire/{name}", "in_flight")
+    told = {}
+    for who in (north, south):
+        page = (await world.inbox(who, limit=500)).json()
+        told[who] = {one["notification"]["case"]: one["notification"] for one in page["entries"]}
+    assert set(told[south]) == {"northshire/of-the-south"}
+    assert "northshire/of-the-north" in told[north]
+    assert "northshire/of-the-south" not in told[north]
+    foreign = told[south]["northshire/of-the-south"]["delivery"]
+    receipts = f"/v1/deliveries/{foreign}/receipts"
+    answered = await world.client.post(receipts, json={"kind": "opened"}, headers=world.key(north))
+    assert answered.status_code == 404
+    for path in ("/v1/recipients", f"/v1/recipients/{south}", "/v1/deadlines"):
+        assert (await world.client.get(path, headers=world.key(north))).status_code == 403
+    put = await world.client.put(f"/v1/recipients/{south}", json={}, headers=world.key(north))
+    assert put.status_code == 403
 
 
 async def test_what_a_recipient_answers_is_kept_and_told(world: World) -> None:

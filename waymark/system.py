@@ -10,6 +10,7 @@ import asyncio
 import os
 import secrets
 import sys
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -34,6 +35,8 @@ from waymark.recipients import described_in
 STATUS_FILE: Final = "status.json"
 KEYS_FILE: Final = "keys.json"
 READY_WITHIN_S: Final = 90.0
+LIVES_S: Final = 5.0
+"""What ran for so long does not keep dying: it is started again at once."""
 ROOT: Final = Path(__file__).resolve().parent.parent
 
 Progress = Callable[[str], None]
@@ -48,6 +51,7 @@ class Running:
     child: Child
     since: str
     restarts: int = 0
+    begun: float = field(default_factory=time.monotonic)
 
     @property
     def url(self) -> str:
@@ -233,6 +237,8 @@ class System:
                 if one.child.running or self._stopping:
                     continue
                 self._progress(f"{name} ended (status {one.child.status}): starting it again")
+                if time.monotonic() - one.begun > LIVES_S:
+                    pauses[name] = 0.2
                 await asyncio.sleep(pauses[name])
                 pauses[name] = min(10.0, pauses[name] * 2)
                 restarts = one.restarts + 1

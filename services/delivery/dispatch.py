@@ -30,6 +30,8 @@ SLOW_S: Final = 1.0
 """A recipient whose attempts take longer is slow: all slow ones together have half of the places."""
 BULK_AT_ALL: Final = 1000
 """How much bulk may wait here for all recipients."""
+UNRECORDED: Final = 300
+"""Bulk goes on when fewer attempts wait to be stored: what is not stored is sent again after a crash."""
 _NEWEST_WEIGHS: Final = 0.2
 
 ATTEMPTS = Counter("waymark_delivery_attempts_total", "Attempts to deliver", ["outcome"])
@@ -137,6 +139,7 @@ class Dispatcher:
     def recorded(self, deliveries: Iterable[str]) -> None:
         """Attempts of these are in the table now."""
         self._unrecorded.difference_update(deliveries)
+        self._go_on_with(self._kept_bulk, self._bulk_is_much)
 
     def resting(self, recipient: str) -> bool:
         """Whether the recipient's address is left alone for a while."""
@@ -209,7 +212,7 @@ class Dispatcher:
 
     def _bulk_is_much(self) -> bool:
         """Whether bulk has all the places that it may have together."""
-        return self._bulk_under_way >= self._bulk_at_once
+        return self._bulk_under_way >= self._bulk_at_once or len(self._unrecorded) >= UNRECORDED
 
     def _gives_back(self, leased: Leased, lane: Lane) -> bool:
         now = ledger.now()
@@ -280,12 +283,16 @@ class Dispatcher:
             heapq.heappush(self._heap, entry)
         self._unpark(lane)
         self._go_on()
-        for kept, full in ((self._kept_slow, self._slow_are_many), (self._kept_bulk, self._bulk_is_much)):
-            while kept and not full() and not self._closing:
-                other = next(iter(kept))
-                del kept[other]
-                self._unpark(self._lanes[other])
-                self._go_on()
+        self._go_on_with(self._kept_slow, self._slow_are_many)
+        self._go_on_with(self._kept_bulk, self._bulk_is_much)
+
+    def _go_on_with(self, kept: dict[str, None], full: Callable[[], bool]) -> None:
+        """Give places that have become free to those who wait for them, in turn."""
+        while kept and not full() and not self._closing:
+            other = next(iter(kept))
+            del kept[other]
+            self._unpark(self._lanes[other])
+            self._go_on()
 
     def _unpark(self, lane: Lane) -> None:
         """Let the first that wait in a lane compete again, as many as there are places for."""

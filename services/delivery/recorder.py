@@ -25,7 +25,8 @@ from shared.contracts.topics import OUTCOMES
 from shared.errors import Retryable
 from shared.outbox import EmittingTransaction, Outbox
 
-MOST_AT_ONCE: Final = 500
+MOST_AT_ONCE: Final = 100
+"""More would hold up what is urgent while they are worked out."""
 
 RECEIVED = Counter("waymark_delivery_received_total", "Deliveries received", ["service", "deadline"])
 HELD = Counter("waymark_delivery_held_total", "Deliveries and routes left to a person", ["service", "because"])

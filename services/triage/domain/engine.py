@@ -131,16 +131,20 @@ def judge(book: RuleBook, case: Case) -> Judged:
         child_holding, child_open = _try(book.child_rules, together)
         children.append(JudgedChild(member, together, child_holding, child_open))
     sure = tuple(child for child in children if child.member.hinges_on is None)
-    return Judged(book, case, holding, open_, tuple(children), sure, _given(holding, sure))
+    return Judged(book, case, holding, open_, tuple(children), sure, _given(book, holding, sure))
 
 
-def _given(of_case: Sequence[Rule], children: Iterable[JudgedChild]) -> tuple[Rule, ...]:
+def _given(book: RuleBook, of_case: Sequence[Rule], children: Iterable[JudgedChild]) -> tuple[Rule, ...]:
     found: dict[str, Rule] = {}
     for holding in (of_case, *(child.holding for child in children)):
         refs = {rule.ref for rule in holding}
         for rule in holding:
             if not rule.covered_by or refs.isdisjoint(rule.covered_by):
                 found[rule.ref] = rule
+    # Steps together are one step: where the protocol's own take it, the safeguards need not say so too.
+    own = f"{book.protocol.ref}#"
+    if any(rule.step_up and not rule.of_child and rule.ref.startswith(own) for rule in of_case):
+        found = {r.ref: r for r in found.values() if r.adds != effects.STEP or r.ref.startswith(own)}
     return tuple(found.values())
 
 

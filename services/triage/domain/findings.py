@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from services.triage.domain.conditions import Path, show, tests
 from services.triage.domain.engine import Case, Judged, Summary, as_it_could_be, as_it_stands, judge
@@ -19,6 +19,7 @@ from services.triage.domain.family import Family, Member
 from services.triage.domain.points import Named, at_most_risk, least_that_hold, points, quiet
 from services.triage.domain.protocol import Protocol, Rule, RuleBook, build_protocol, rule_book
 from services.triage.domain.values import YES, exactly
+from shared import vocabulary as v
 
 Kind = Literal["unreachable", "always", "shadowed", "conflict", "gap", "unused"]
 
@@ -32,6 +33,10 @@ class Finding:
     message: str
     note: bool = False
 
+
+_EARLY_HELP: Final = v.CSS_RESPONSES.index("early_help")
+_NO_OFFER: Final = frozenset({"childrens_services", "education", "allocation_panel"})
+"""Being noted, being told and being talked about are no offer (safeguard S11)."""
 
 NOTHING = build_protocol(
     {"id": "nothing", "version": 1, "title": "No protocol", "source": "-", "in_force_from": date(2026, 1, 1)},
@@ -169,25 +174,30 @@ def _gaps(protocol: Protocol, safeguards: Protocol) -> Iterator[Finding]:
     """Combinations of facts for which nothing is said: a level without a meaning, a child for whom nobody
     does anything."""
     if protocol.levels:
-        for level in sorted(_levels_reached(protocol) - set(protocol.levels)):
-            if level:
-                yield Finding(
-                    "gap", ("levels",), f"A child can come to level {level}, and levels says nothing of it."
-                )
+        unsaid = sorted(level for level in _levels_reached(protocol) - set(protocol.levels) if level)
+        for level in unsaid:
+            yield Finding(
+                "gap", ("levels",), f"A child can come to level {level}, and levels says nothing of it."
+            )
         for level in sorted(set(protocol.levels) - _levels_reached(protocol)):
             yield Finding("unreachable", ("levels", level), f"No child ever comes to level {level}.", note=True)
+        if unsaid:
+            return
     if protocol.ref == safeguards.ref:
         return
     book = rule_book(protocol, safeguards)
-    if protocol.baseline is None and not _summary(book, {}, child=True).services:
-        silent = [words for name, words in _silent(protocol, book)]
-        alone = f", nor of any of these alone: {'; '.join(silent)}" if silent else ""
-        yield Finding(
-            "gap",
-            ("rules",),
-            f"Nothing is said of a family of which no more is known than that there is a child{alone}. "
-            "Say in baseline what it is offered (S11).",
-        )
+    least = _summary(book, {}, child=True)
+    # Services only add: a family that is offered something here is offered something everywhere.
+    if least.css_response >= _EARLY_HELP or least.services - _NO_OFFER:
+        return
+    silent = [words for name, words in _silent(protocol, book)]
+    alone = f", nor of any of these alone: {'; '.join(silent)}" if silent else ""
+    yield Finding(
+        "gap",
+        ("rules",),
+        f"Nothing is offered to a family of which no more is known than that there is a child{alone}. "
+        "Say in baseline, or in a rule without a condition, what it is offered (S11): early help or a service.",
+    )
 
 
 def _silent(protocol: Protocol, book: RuleBook) -> Iterator[tuple[str, str]]:
@@ -199,7 +209,7 @@ def _silent(protocol: Protocol, book: RuleBook) -> Iterator[tuple[str, str]]:
         on_it = [test for rule in protocol.rules for test in tests(rule.condition) if test.fact is fact]
         most = None
         for value in points(fact, on_it)[1:]:
-            if not _summary(book, {name: value}, child=True).services:
+            if not _summary(book, {name: value}, child=True).services - _NO_OFFER:
                 most = value
         if most is not None:
             shown = show(fact, exactly(most))

@@ -292,7 +292,7 @@ def _nothing(protocol: Protocol) -> Protocol:
     return Protocol(
         id="nothing", version=1, title="", source="", in_force_from=protocol.in_force_from, baseline=None,
         levels={}, without_child={}, case_rules=(), child_rules=(), mitigating=(), never_lower=None,
-        after_waiting=None, digest="", ref="nothing/1",
+        after_waiting=None, screen_all=None, never_live=None, digest="", ref="nothing/1",
     )  # fmt: skip
 
 

@@ -105,6 +105,10 @@ class Protocol:
     mitigating: tuple[Rule, ...]
     never_lower: Rule | None
     after_waiting: Rule | None
+    screen_all: Rule | None
+    """Why a team looks at every case, where the protocol is joint screening."""
+    never_live: Rule | None
+    """Why no area may decide by it, where it is kept to compare with."""
     digest: str
     ref: str
     """`id/version`."""
@@ -163,6 +167,8 @@ def build_protocol(document: Mapping[str, Any], digest: str) -> Protocol:
         mitigating=tuple(rule for rule, said in zip(rules, raw, strict=True) if said.get("mitigating")),
         never_lower=_special(document.get("never_lower"), ref),
         after_waiting=_special(document.get("after_waiting"), ref),
+        screen_all=_special(document.get("screen_all"), ref),
+        never_live=_special(document.get("never_live"), ref),
         digest=digest,
         ref=ref,
     )

@@ -141,7 +141,14 @@ def decide(
         keep_previous(body, previous, safeguards)
         send_after_waiting(body, previous, safeguards, area, as_of, possible.child_level is not None)
     body["review"] = find_review(
-        body, questions, incident, case.family, area, as_of, area_missing=router.area_missing
+        body,
+        questions,
+        incident,
+        case.family,
+        area,
+        as_of,
+        area_missing=router.area_missing,
+        screened=protocol.screen_all is not None,
     )
     return Receipt(body)
 
@@ -186,9 +193,9 @@ def _reasons(judged: Judged, result: Summary, acts: Sequence[Rule], alone: Judge
     reasons = []
     for rule in (*judged.given, *acts):
         if without is not None and rule.ref not in without and rule not in acts:
-            reasons.append({**_reason(rule, {}), "doubt": True})
+            reasons.append(_steps_on({**_reason(rule, {}), "doubt": True}, judged))
         else:
-            reasons.append(_reason(rule, _facts_of(rule, alone)))
+            reasons.append(_steps_on(_reason(rule, _facts_of(rule, alone)), judged))
     protocol = judged.book.protocol
     for level, ref, meaning in meanings(judged, result):
         reasons.append(
@@ -211,17 +218,25 @@ def _reasons(judged: Judged, result: Summary, acts: Sequence[Rule], alone: Judge
 
 
 def _baseline_stands(judged: Judged, baseline: Rule, acts: Sequence[Rule]) -> bool:
-    """Some child's level is the baseline's: no rule sets a higher one."""
-    of_case = max((rule.child_level for rule in (*judged.holding, *acts)), default=0)
-    return any(
-        max((rule.child_level for rule in child.holding), default=0) < max(baseline.child_level, 1)
-        and of_case < max(baseline.child_level, 1)
-        for child in judged.sure_children
-    )
+    """Some child's level, or response, is the baseline's: no rule sets as high a one."""
+    for child in judged.sure_children:
+        rules = (*judged.holding, *acts, *child.holding)
+        if baseline.child_level and not any(rule.child_level >= baseline.child_level for rule in rules):
+            return True
+        if baseline.css_response and not any(rule.css_response >= baseline.css_response for rule in rules):
+            return True
+    return False
 
 
 def _reason(rule: Rule, facts: Mapping[str, Any]) -> dict[str, Any]:
     return {**rule.shown, "facts": facts}
+
+
+def _steps_on(reason: dict[str, Any], judged: Judged) -> dict[str, Any]:
+    """The safeguards raise by a step whichever ladder the protocol has: say which it was."""
+    if "step_up" in reason:
+        reason["step_up"] = "child_level" if judged.book.protocol.levels else "css_response"
+    return reason
 
 
 def _facts_of(rule: Rule, judged: Judged) -> dict[str, Any]:

@@ -1,8 +1,8 @@
 """Whether a person has to look at a case, and when (design.md, "A person looks").
 
-At the top after routing; where one suggested unknown alone would bring a case to section 17 or MARAC; in
-doubt that changes the result; where nobody is told though somebody could be; where no area was found.
-Everything else is a question only.
+At the top after routing; every case where the protocol is joint screening (P6-P8); where one suggested
+unknown alone would bring a case to section 17 or MARAC; in doubt that changes the result; where nobody is
+told though somebody could be; where no area was found. Everything else is a question only.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ def find_review(
     as_of: datetime,
     *,
     area_missing: bool,
+    screened: bool = False,
 ) -> dict[str, Any]:
     """The receipt's `review`. A case that waits for an answer or a person says until when."""
     result, possible = body["result"], body["possible"]
@@ -39,6 +40,8 @@ def find_review(
         because.append("section_47")
     elif result["child_level"] == v.CHILD_LEVELS[-1]:
         because.append("child_level_4")
+    if screened:
+        because.append("joint_screening")
     if body["doubt"] is not None:
         because.append("doubt")
     if "proposal" in body:

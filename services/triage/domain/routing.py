@@ -145,15 +145,21 @@ class Router:
     def _rules_that_set(self, response: int, here: Sequence[JudgedChild]) -> set[str]:
         protocol = self.judged.book.protocol
         shown = set(self.judged.given)
-        refs = {rule.ref for rule in self.acts if rule.css_response == response}
+        told = [rule for rule in self.acts if rule.css_response]
         for holding in (self.judged.holding, *(child.holding for child in here)):
-            refs.update(rule.ref for rule in holding if rule.css_response == response and rule in shown)
+            told += [rule for rule in holding if rule in shown]
+        refs = {rule.ref for rule in told if rule.css_response == response}
         for child, (level, _) in self._levels():
             meaning = protocol.levels.get(level)
             if meaning is not None and meaning.css_response == response and child in here:
                 refs.add(f"{protocol.ref}#level-{level}")
         if protocol.baseline is not None and protocol.baseline.css_response == response:
             refs.add(protocol.baseline.ref)
+        if not refs:
+            # A step led here: what it went up from, and what raised it.
+            refs = {rule.ref for rule in told if rule.step_up or rule.css_response == response - 1}
+            if protocol.baseline is not None and protocol.baseline.css_response == response - 1:
+                refs.add(protocol.baseline.ref)
         return refs
 
     def _by_area(self, people: Iterable[tuple[str, str | None]], ask: str) -> dict[str | None, tuple[str, ...]]:

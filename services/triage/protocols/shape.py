@@ -234,6 +234,22 @@ class NeverLower(_Closed):
     source: Sentence
 
 
+class Remark(_Closed):
+    """What holds of a whole protocol, with its reason."""
+
+    because: Sentence
+    source: Sentence
+
+
+class HeldByEngine(_Closed):
+    """A safeguard that is no rule: the engine or the checker holds it, and tests show it."""
+
+    id: Name
+    because: Sentence
+    source: Sentence
+    shown_by: Annotated[list[str], Field(min_length=1)]
+
+
 class AfterWaiting(NeverLower):
     """What goes out where nobody answered and a child is possible."""
 
@@ -253,4 +269,7 @@ class ProtocolFile(_Closed):
     without_child: dict[ChildLevel, LevelWithoutChild] | None = None
     never_lower: NeverLower | None = None
     after_waiting: AfterWaiting | None = None
+    held_by_engine: list[HeldByEngine] = []
+    screen_all: NeverLower | None = None
+    never_live: Remark | None = None
     rules: list[Rule] = []

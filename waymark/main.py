@@ -60,6 +60,11 @@ COMMANDS: Final = {
         "services.delivery.recipients_commands", "Who gets cases: check the files, make Kafka's access rules."
     ),
     "evaluate": Place("services.triage.commands", "Decide incidents offline, as lines of JSON.", shared=True),
+    "explain": Place(
+        "services.triage.commands",
+        "A decision in plain English, from here or a file.",
+        shared=True,
+    ),
     "protocols": Place(
         "services.triage.protocols.commands", "The routing systems: list, show, check a file, prove."
     ),

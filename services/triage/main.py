@@ -50,7 +50,8 @@ def create_app(settings: Settings) -> FastAPI:
 def joint_filter(library: Library, areas: Areas) -> JointFilter:
     """The engine with each area's live protocol and the safeguards.
 
-    An area whose protocol is not in the library is decided by the default safe one, and ops are told.
+    An area whose protocol is not in the library, or is a baseline kept to compare with, is decided by the
+    default safe one, and ops are told.
     """
     default = library.get(DEFAULT_PROTOCOL)
     if default is None:
@@ -59,7 +60,10 @@ def joint_filter(library: Library, areas: Areas) -> JointFilter:
     for area in areas.by_id.values():
         live = area.rules.protocol.live
         protocol = library.get(live)
-        if protocol is None:
+        if protocol is not None and protocol.never_live is not None:
+            _log.error("triage.baseline_live", area=area.id, protocol=live, instead=default.ref)
+            protocol = None
+        elif protocol is None:
             _log.error("triage.unknown_protocol", area=area.id, protocol=live, instead=default.ref)
         chosen[area.id] = protocol or default
 

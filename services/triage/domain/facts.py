@@ -209,7 +209,7 @@ _ALL: Final = (
          "adults.interpreter of victims", "NSPCC 2009 s10.5.3; London 2008 s3"),
     Fact("no_recourse", "yes_no", "case", "eligibility",
          "A victim has no recourse to public funds. Only what is stated counts.",
-         "adults.no_recourse_to_public_funds of victims", "NSPCC 2009 s5.9.2, s10.5.3"),
+         "adults.no_recourse_to_public_funds of victims", "NSPCC 2009 s5.8, s10.5.3"),
     Fact("protective", "words", "case", "eligibility",
          "What protects: shown to people, never computed with.", "protective", "London 2008 s9.2.4",
          get_args(v.Protective)),

@@ -20,7 +20,7 @@ from services.triage.domain.facts import FACTS, PARAMETERS, Fact
 from services.triage.domain.family import Family, Member
 from services.triage.domain.protocol import Protocol, build_protocol, rule_book
 from services.triage.domain.routing import meanings
-from services.triage.domain.values import NEVER, Facts, Value, exactly
+from services.triage.domain.values import NEVER, YES, Facts, Value, exactly
 from services.triage.protocols.files import ProtocolFault, read_yaml
 from shared import vocabulary as v
 
@@ -49,6 +49,8 @@ class Expected(BaseModel):
     not_consider: list[str] = []
     reasons: list[str] = []
     not_reasons: list[str] = []
+    mitigating: list[str] = []
+    not_mitigating: list[str] = []
     possible: dict[str, Any] = {}
 
 
@@ -166,6 +168,13 @@ def _differences(case: GivenCase, tried: Protocol, own: Protocol, safeguards: Pr
     yield from _unlike(result, expect.model_dump(exclude_defaults=True), "")
     yield from _unlike(as_it_could_be(judged), expect.possible, "possible ")
     refs = {rule.ref for rule in judged.given} | {ref for _, ref, _ in meanings(judged, result)}
+    shown = {rule.ref for rule in judged.book.mitigating if rule.holds(judged.case.facts) == YES}
+    for name in expect.mitigating:
+        if f"{own.ref}#{name}" not in shown:
+            yield f"{name} is not shown"
+    for name in expect.not_mitigating:
+        if f"{own.ref}#{name}" in shown:
+            yield f"{name} is shown"
     for name in expect.reasons:
         if f"{own.ref}#{name}" not in refs:
             yield f"{name} does not fire"

@@ -15,10 +15,15 @@ from services.triage.domain.proofs import STATEMENTS, prove
 from services.triage.domain.protocol import Protocol
 from services.triage.protocols import Library, load_library
 from services.triage.protocols.checking import Report, check_file, worst
+from services.triage.protocols.choices import unfit_choices
+from services.triage.protocols.reference import Uncovered, coverage_page, facts_page
 from services.triage.protocols.wording import say_protocol
+from shared.areas import AREAS, load_areas
 from shared.errors import BadSettings
 
-app = typer.Typer(no_args_is_help=True, help="The library of protocols: list, show, check, prove.")
+app = typer.Typer(
+    no_args_is_help=True, help="The library of protocols: list, show, check, prove; reference pages."
+)
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
 _PIPED: Final = 160
@@ -27,7 +32,7 @@ _STYLES: Final = {"refused": "bold red", "mend": "yellow", "note": "dim"}
 
 @app.callback()
 def protocols() -> None:
-    """The library of protocols: list, show, check, prove."""
+    """The library of protocols: list, show, check, prove; reference pages."""
 
 
 @app.command(name="list", epilog="Example: waymark protocols list")
@@ -146,6 +151,61 @@ def prove_(
         if proof.by_parts:
             out.print(f"[dim]{proof.protocol}: proved by their parts: {', '.join(proof.by_parts)}[/]")
     raise typer.Exit(status)
+
+
+PageOption = Annotated[Path | None, typer.Option("--out", "-o", help="Write the page here.", dir_okay=False)]
+
+
+@app.command(epilog="Example: waymark protocols facts -o docs/protocols/facts.md")
+def facts(out: PageOption = None) -> None:
+    """The vocabulary of facts as a reference page: meaning, unit, where from, direction of risk, source."""
+    _page(facts_page(_library()), out)
+
+
+@app.command(epilog="Example: waymark protocols coverage -o docs/protocols/coverage.md")
+def coverage(out: PageOption = None) -> None:
+    """Rule by rule which case shows it, both ways, and which lines of which source it rests on.
+
+    Exit status 1 where a rule has no case both ways.
+    """
+    try:
+        _page(coverage_page(_library()), out)
+    except Uncovered as uncovered:
+        _wrong(str(uncovered), 1)
+
+
+@app.command(epilog="Example: waymark protocols areas --areas deploy/areas")
+def areas(
+    folder: Annotated[
+        Path, typer.Option("--areas", help="The folder of areas.", exists=True, file_okay=False)
+    ] = AREAS,
+    json: JsonOption = False,
+) -> None:
+    """Check what each area decides by: there is such a protocol, and it is none kept to compare with.
+
+    Exit status 1 where a choice cannot stand.
+    """
+    try:
+        chosen = load_areas(folder)
+    except BadSettings as bad:
+        _wrong(str(bad), 1)
+    faults = list(unfit_choices(_library(), chosen))
+    if json:
+        live = {area.id: area.rules.protocol.live for area in chosen.by_id.values()}
+        _print_json({"areas": live, "faults": faults, "good": not faults})
+    else:
+        for area in chosen.by_id.values():
+            typer.echo(f"{area.id}: decided by {area.rules.protocol.live}")
+        for fault in faults:
+            typer.echo(fault, err=True)
+    raise typer.Exit(1 if faults else 0)
+
+
+def _page(text: str, out: Path | None) -> None:
+    if out is None:
+        typer.echo(text, nl=False)
+    else:
+        out.write_text(text, encoding="utf-8")
 
 
 def _print_report(report: Report) -> None:

@@ -107,7 +107,7 @@ class System:
                 await migrate(parts.database)
                 await make_topics(parts.kafka, self.plan.partitions)
                 self.keys = await make_keys(parts.database, self.plan.data / KEYS_FILE, self._wanted_keys())
-                self._progress("Starting intake, enrichment, triage, delivery and console")
+                self._progress(f"Starting {', '.join(self.plan.services)}")
                 for name in self.plan.services:
                     self._ports[name] = local_ports.choose(but=frozenset(self._ports.values()))
                 for name in self.plan.services:

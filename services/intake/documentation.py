@@ -16,25 +16,21 @@ from fastapi.security import HTTPBearer
 from services.intake import forms
 from services.intake.documented_answers import (
     ANSWER_LINES,
-    BAD_PARAMETER,
-    CALLER,
     CLOUD_EVENT,
     CLOUD_EVENT_EXAMPLE,
     CSV,
     INCIDENT_EXAMPLE,
     JSON,
     LINES,
-    NOT_NOW,
     ONE_REFUSED,
     OUTCOMES,
-    REFUSALS,
     REFUSED,
     SCHEMA,
     STATE,
     STORED,
-    refusal,
     written_out,
-)  # fmt: skip
+)
+from services.intake.documented_refusals import BAD_PARAMETER, CALLER, NOT_NOW, REFUSALS, refusal
 from shared.contracts.reading.needed import FORCE_PATTERN, REFERENCE_PATTERN
 from shared.contracts.schemas import door_schema, good_sender_schema
 

@@ -27,7 +27,7 @@ from waymark.system import ROOT
 
 __all__ = ["servers"]
 
-SECONDS: Final = int(os.environ.get("WAYMARK_FUZZ_S", "40"))
+SECONDS: Final = int(os.environ.get("WAYMARK_FUZZ_S", "20"))
 """How long the fuzzer goes on after its first round; a night's run is one with a larger number."""
 
 SEED: Final = os.environ.get("WAYMARK_FUZZ_SEED", "20261120")

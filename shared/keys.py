@@ -19,7 +19,7 @@ from shared.db import Database, Row, Transaction
 from shared.errors import Refused, Rejected
 from shared.tokens import Token, Tokens
 
-Role = Literal["police", "recipient", "council", "person", "ops"]
+Role = Literal["police", "recipient", "council", "person", "champion", "ops"]
 PREFIX: Final = "wmk_"
 _CACHED_FOR_S: Final = 15.0
 

@@ -65,13 +65,15 @@ app = typer.Typer(no_args_is_help=True, help="Callers' keys: create, list, rotat
 
 @app.command()
 def create(
-    role: Annotated[str, typer.Option(help="police, recipient, council, person or ops.")],
+    role: Annotated[str, typer.Option(help="police, recipient, council, person, champion or ops.")],
     force: Annotated[str | None, typer.Option(help="Police: the force it may post for.")] = None,
     recipient: Annotated[str | None, typer.Option(help="Recipient: its id.")] = None,
     source: Annotated[str | None, typer.Option(help="Council: the source of its records.")] = None,
-    person: Annotated[str | None, typer.Option(help="Person: who it is.")] = None,
-    agency: Annotated[str | None, typer.Option(help="Person: which agency.")] = None,
-    area: Annotated[list[str] | None, typer.Option(help="Person: an area (several times for several).")] = None,
+    person: Annotated[str | None, typer.Option(help="Person or champion: who it is.")] = None,
+    agency: Annotated[str | None, typer.Option(help="Person or champion: which agency.")] = None,
+    area: Annotated[
+        list[str] | None, typer.Option(help="Person or champion: an area (several times for several).")
+    ] = None,
     data: Annotated[Path | None, typer.Option(envvar="WAYMARK_DATA", help="Data directory.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
@@ -82,8 +84,9 @@ def create(
     from waymark import terminal
 
     needed = {"police": force, "recipient": recipient, "council": source, "person": person and agency}
+    needed["champion"] = needed["person"]
     if role not in (*needed, "ops"):
-        terminal.fail(f"There is no role {role}: police, recipient, council, person or ops.", 2)
+        terminal.fail(f"There is no role {role}: police, recipient, council, person, champion or ops.", 2)
     if role in needed and not needed[role]:
         wants = {"police": "--force", "recipient": "--recipient", "council": "--source"}
         terminal.fail(f"A key of role {role} needs {wants.get(role, '--person and --agency')}.", 2)

@@ -3,13 +3,14 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
+NODE := tests/independent/js
 LOCK = $(BIN)/uv pip compile pyproject.toml --generate-hashes --universal --python-version 3.11 \
 	--no-emit-index-url --no-header --no-annotate --quiet
 
-.PHONY: help setup demo train up test check format lock clean
+.PHONY: help setup demo train up test check format lock lock-node clean
 
 help: ## this list
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:[^#]*## /: /'
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:[^#]*## /: /'
 
 setup: $(VENV)/.ready ## .venv with everything, from the hash-locked requirements
 
@@ -47,6 +48,10 @@ lock: setup ## write the locks anew from pyproject.toml: what runs, what is need
 	@$(LOCK) --output-file requirements.lock
 	@$(LOCK) --extra dev --output-file requirements-dev.lock
 	@$(LOCK) --extra dev --extra train --output-file requirements-train.lock
+
+lock-node: ## write the lock of the independent checkers that are JavaScript anew, without addresses
+	@cd $(NODE) && npm install --package-lock-only --omit-lockfile-registry-resolved --no-audit --silent
+	@cd $(NODE) && node strip-addresses.mjs
 
 clean: ## remove what make made
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache

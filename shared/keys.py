@@ -1,4 +1,4 @@
-"""Callers' keys: for police systems (by force), recipients, councils' record systems, and persons.
+"""Callers' keys: for police systems (by force), recipients, councils' record systems, and people.
 
 A key is shown once and stored as a SHA-256 digest (it is 256 random bits: nothing to guess or salt).
 A person's key carries who, which agency and which areas, so that two people are two people. A key is
@@ -19,7 +19,10 @@ from shared.db import Database, Row, Transaction
 from shared.errors import Refused, Rejected
 from shared.tokens import Token, Tokens
 
-Role = Literal["police", "recipient", "council", "person", "champion", "ops"]
+Role = Literal["police", "recipient", "council", "person", "coordinator", "board", "ops"]
+"""`person`: one of the joint screening team; `coordinator`: of MARAC and other meetings; `board`: sees figures
+only; `ops`: sees how it runs, and no people."""
+
 PREFIX: Final = "wmk_"
 _CACHED_FOR_S: Final = 15.0
 
@@ -221,6 +224,9 @@ def _caller_of(token: Token) -> Caller:
         force=token.subject if role == "police" else None,
         recipient=token.subject if role == "recipient" else None,
         source=token.subject if role == "council" else None,
+        person=token.person,
+        agency=token.agency,
+        areas=token.areas,
     )
 
 

@@ -1,7 +1,9 @@
 """OAuth 2 access tokens: JSON Web Tokens of an authorisation server, checked against its published keys.
 
-A caller's scope says who it is: exactly one of `police:FORCE`, `recipient:ID`, `council:SOURCE` or `ops`.
-A system that acts for two forces asks for two tokens: that is what scopes are for.
+A caller's scope says who it is: exactly one of `police:FORCE`, `recipient:ID`, `council:SOURCE` for systems,
+and `person`, `coordinator`, `board` or `ops` for people. A system that acts for two forces asks for two
+tokens: that is what scopes are for. Of a person the token also says which agency (`waymark_agency`) and which
+areas (`waymark_areas`, a list or words): with `sub` they make two people two people.
 """
 
 from __future__ import annotations
@@ -9,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import aiohttp
@@ -22,7 +24,9 @@ from shared.errors import Refused, Retryable
 ALGORITHMS: Final = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "EdDSA")
 """Signatures with a public key only: with a shared secret whoever checks could also sign."""
 
-ROLES: Final = ("police", "recipient", "council", "ops")
+SYSTEMS: Final = ("police", "recipient", "council")
+PEOPLE: Final = ("person", "coordinator", "board", "ops")
+OF_AN_AGENCY: Final = ("person", "coordinator")
 _CLOCKS_DIFFER_S: Final = 30
 _LOOK_AGAIN_S: Final = 10.0
 """An unknown key id is asked for again at most this often: made-up ones must not become requests."""
@@ -42,12 +46,16 @@ class Issuer:
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """What a good token says: who signed in, as what, for whom, until when (seconds since 1970)."""
+    """What a good token says: who signed in, as what, for whom, until when (seconds since 1970). Of people
+    `person`, `agency` and `areas` as well."""
 
     client: str
     role: str
     subject: str | None
     expires: float
+    person: str | None = None
+    agency: str | None = None
+    areas: tuple[str, ...] = ()
 
 
 async def fetch_keys(url: str) -> bytes:
@@ -112,7 +120,8 @@ class Tokens:
             raise _refused(f"It was not accepted: {_in_words(error)}.") from None
         role, subject = _scope(claims)
         client = str(claims.get("client_id") or claims.get("azp") or claims["sub"])
-        return Token(client[:128], role, subject, float(claims["exp"]))
+        found = Token(client[:128], role, subject, float(claims["exp"]))
+        return _of_person(found, claims) if role in PEOPLE else found
 
     async def _key(self, number: str) -> jwt.PyJWK | None:
         now = self._clock()
@@ -161,17 +170,33 @@ def _scope(claims: dict[str, Any]) -> tuple[str, str | None]:
     said = claims.get("scope", claims.get("scp"))
     words = said.split() if isinstance(said, str) else said if isinstance(said, list) else []
     words = [word for word in words if isinstance(word, str)]
-    ours = {tuple(word.partition(":")[::2]) for word in words if word.partition(":")[0] in ROLES}
+    roles = (*SYSTEMS, *PEOPLE)
+    ours = {tuple(word.partition(":")[::2]) for word in words if word.partition(":")[0] in roles}
     if len(ours) != 1:
         raise Refused(
             403,
             "No scope of ours" if not ours else "More than one scope of ours",
-            "A token needs exactly one scope of `police:FORCE`, `recipient:ID`, `council:SOURCE` or `ops`.",
+            "A token needs exactly one scope of `police:FORCE`, `recipient:ID`, `council:SOURCE`,"
+            f" {', '.join(f'`{name}`' for name in PEOPLE[:-1])} or `{PEOPLE[-1]}`.",
         )
     role, subject = ours.pop()
-    if (role == "ops") is bool(subject) or ":" in subject:  # a colon parts a feed's kind from its reader
+    if (role in PEOPLE) is bool(subject) or ":" in subject:  # a colon parts a feed's kind from its reader
         raise Refused(403, "No scope of ours", f"A scope of {role} says whom it is for, after a colon.")
     return role, subject or None
+
+
+def _of_person(token: Token, claims: dict[str, Any]) -> Token:
+    agency, areas = claims.get("waymark_agency"), claims.get("waymark_areas", [])
+    if isinstance(areas, str):
+        areas = areas.split()
+    if token.role in OF_AN_AGENCY and not (isinstance(agency, str) and agency):
+        raise Refused(403, "No agency", "A person's token says in `waymark_agency` which agency they are of.")
+    return replace(
+        token,
+        person=str(claims["sub"])[:128],
+        agency=agency if isinstance(agency, str) else None,
+        areas=tuple(area for area in areas if isinstance(area, str)) if isinstance(areas, list) else (),
+    )
 
 
 def _in_words(error: Exception) -> str:

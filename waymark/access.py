@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final, get_args
 
 import orjson
 import typer
@@ -16,6 +17,16 @@ from shared import keys
 from shared.areas import load_areas
 from shared.db import Database
 from shared.errors import Rejected
+
+ROLES: Final[tuple[str, ...]] = get_args(keys.Role)
+NEEDED: Final[Mapping[str, tuple[str, ...]]] = {
+    "police": ("--force",),
+    "recipient": ("--recipient",),
+    "council": ("--source",),
+    "person": ("--person", "--agency"),
+    "coordinator": ("--person", "--agency"),
+    "board": ("--person",),
+}
 
 
 def owner(database: str) -> Database:
@@ -65,15 +76,13 @@ app = typer.Typer(no_args_is_help=True, help="Callers' keys: create, list, rotat
 
 @app.command()
 def create(
-    role: Annotated[str, typer.Option(help="police, recipient, council, person, champion or ops.")],
+    role: Annotated[str, typer.Option(help=f"{', '.join(ROLES[:-1])} or {ROLES[-1]}.")],
     force: Annotated[str | None, typer.Option(help="Police: the force it may post for.")] = None,
     recipient: Annotated[str | None, typer.Option(help="Recipient: its id.")] = None,
     source: Annotated[str | None, typer.Option(help="Council: the source of its records.")] = None,
-    person: Annotated[str | None, typer.Option(help="Person or champion: who it is.")] = None,
-    agency: Annotated[str | None, typer.Option(help="Person or champion: which agency.")] = None,
-    area: Annotated[
-        list[str] | None, typer.Option(help="Person or champion: an area (several times for several).")
-    ] = None,
+    person: Annotated[str | None, typer.Option(help="People: who it is.")] = None,
+    agency: Annotated[str | None, typer.Option(help="Person, coordinator: which agency.")] = None,
+    area: Annotated[list[str] | None, typer.Option(help="People: an area (several times for several).")] = None,
     data: Annotated[Path | None, typer.Option(envvar="WAYMARK_DATA", help="Data directory.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
@@ -83,13 +92,13 @@ def create(
     """
     from waymark import terminal
 
-    needed = {"police": force, "recipient": recipient, "council": source, "person": person and agency}
-    needed["champion"] = needed["person"]
-    if role not in (*needed, "ops"):
-        terminal.fail(f"There is no role {role}: police, recipient, council, person, champion or ops.", 2)
-    if role in needed and not needed[role]:
-        wants = {"police": "--force", "recipient": "--recipient", "council": "--source"}
-        terminal.fail(f"A key of role {role} needs {wants.get(role, '--person and --agency')}.", 2)
+    if role not in ROLES:
+        terminal.fail(f"There is no role {role}: {', '.join(ROLES[:-1])} or {ROLES[-1]}.", 2)
+    given = {
+        "--force": force, "--recipient": recipient, "--source": source, "--person": person, "--agency": agency,
+    }  # fmt: skip
+    if missing := [option for option in NEEDED.get(role, ()) if not given[option]]:
+        terminal.fail(f"A key of role {role} needs {' and '.join(missing)}.", 2)
 
     async def make() -> tuple[str, str]:
         database = owner(terminal.database_of(data))

@@ -1,41 +1,37 @@
-"""Who may look: a key as bearer, or a session after giving it once on the login page.
+"""Who may look: a key or an access token as bearer, or a session after signing in once.
 
-A session is a signed cookie that holds the public id of the key, never the key; whether the key still
-lives is looked up, at most 15 seconds late. Thin on purpose: a provider of identity takes the place of
-`/login`, and everything behind `Viewer` stays.
+What somebody signed in with is checked at every request, as if they had sent it (a revoked key works at most
+15 seconds longer), and is what the console shows to the other services when it acts for them.
 """
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import hmac
-import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Final
 from urllib.parse import urlsplit
 
-import orjson
 from fastapi import Request, Response
 
-from services.console import store
+from services.console.provider import Provider, has_run_out
+from services.console.sessions import COOKIE, Sessions, SignedIn
 from services.console.settings import Settings
-from shared.db import Database
 from shared.errors import Refused
 from shared.keys import Caller, KeyRing, Role, must_be
 
-COOKIE: Final = "waymark_session"
 ROLES: Final[tuple[Role, ...]] = ("ops", "person")
-_CACHED_FOR_S: Final = 15.0
 
 
 @dataclass(frozen=True, slots=True)
 class Viewer:
-    """Who is looking. `areas`: whose cases are shown; None for ops, who see all cases and no people."""
+    """Who is looking. `areas`: whose cases are shown; None for ops, who see all cases and no people.
+    `bearer`: what they are known by at the other services."""
 
     key: str
     role: str
     areas: tuple[str, ...] | None
+    person: str | None = None
+    agency: str | None = None
+    bearer: str = field(default="", repr=False)
 
     def may_see(self, area: str | None) -> bool:
         """Whether a case of this area is shown."""
@@ -45,71 +41,58 @@ class Viewer:
 def viewer_of(caller: Caller) -> Viewer:
     """The viewer behind a key. Raises Refused (403) where its role has no business here."""
     must_be(caller, *ROLES)
-    return Viewer(caller.key, caller.role, None if caller.role == "ops" else caller.areas)
+    areas = None if caller.role == "ops" else caller.areas
+    return Viewer(caller.key, caller.role, areas, caller.person, caller.agency)
 
 
 class Access:
-    """Keys and sessions."""
+    """Keys, tokens and sessions."""
 
-    def __init__(self, settings: Settings, keys: KeyRing, database: Database) -> None:
-        self._secret = settings.session_secret.reveal().encode()
-        self._seconds = settings.session_hours * 3600
+    def __init__(
+        self, settings: Settings, keys: KeyRing, sessions: Sessions, provider: Provider | None
+    ) -> None:
         self._secure = settings.public_url.startswith("https://")
         self._keys = keys
-        self._database = database
-        self._alive: dict[str, tuple[float, bool]] = {}
+        self._sessions = sessions
+        self._provider = provider
 
     async def viewer(self, request: Request) -> Viewer:
         """Who asks. Raises Refused: 401 without key or session, 403 where the key is not for this."""
         bearer = request.headers.get("authorization")
         if bearer is None:
-            session = self._session(request.cookies.get(COOKIE))
-            if session is not None and await self._key_is_live(session.key):
-                return session
-        return viewer_of(await self._keys.caller(bearer))
+            signed_in = await self._session(request.cookies.get(COOKIE))
+            bearer = None if signed_in is None else f"Bearer {signed_in.bearer}"
+        viewer = viewer_of(await self._keys.caller(bearer))
+        return replace(viewer, bearer=bearer or "")
 
-    async def log_in(self, key: str) -> Viewer:
-        """The viewer behind a key that was typed in. Raises Refused (401, 403)."""
-        return viewer_of(await self._keys.caller(f"Bearer {key}"))
-
-    def open_session(self, viewer: Viewer, response: Response) -> None:
-        """Put a session for `viewer` into the response."""
-        content = orjson.dumps([viewer.key, viewer.role, viewer.areas, int(time.time() + self._seconds)])
-        packed = base64.urlsafe_b64encode(content)
+    async def sign_in(self, signed_in: SignedIn, response: Response) -> None:
+        """Begin a session and put its cookie into the response. Raises Refused (401, 403) where what they
+        signed in with is not for this."""
+        viewer_of(await self._keys.caller(f"Bearer {signed_in.bearer}"))
         response.set_cookie(
             COOKIE,
-            f"{packed.decode()}.{self._signature(packed)}",
-            max_age=int(self._seconds),
+            await self._sessions.open(signed_in),
+            max_age=int(self._sessions.lasts.total_seconds()),
             httponly=True,
             samesite="strict",
             secure=self._secure,
         )
 
-    def close_session(self, response: Response) -> None:
-        """Take the session away."""
+    async def sign_out(self, request: Request, response: Response) -> None:
+        """End the session, here and in the browser."""
+        await self._sessions.close(request.cookies.get(COOKIE))
         response.delete_cookie(COOKIE, httponly=True, samesite="strict", secure=self._secure)
 
-    def _session(self, cookie: str | None) -> Viewer | None:
-        packed, _, signature = (cookie or "").rpartition(".")
-        if not packed or not hmac.compare_digest(self._signature(packed.encode()), signature):
-            return None
-        key, role, areas, until = orjson.loads(base64.urlsafe_b64decode(packed))
-        if until < time.time():
-            return None
-        return Viewer(key, role, None if areas is None else tuple(areas))
-
-    def _signature(self, packed: bytes) -> str:
-        return hmac.new(self._secret, b"session\n" + packed, hashlib.sha256).hexdigest()
-
-    async def _key_is_live(self, key: str) -> bool:
-        known = self._alive.get(key)
-        if known is None or known[0] < time.monotonic():
-            if len(self._alive) > 10_000:
-                self._alive.clear()
-            async with self._database.transaction() as tx:
-                alive = await store.key_is_live(tx, key)
-            known = self._alive[key] = (time.monotonic() + _CACHED_FOR_S, alive)
-        return known[1]
+    async def _session(self, cookie: str | None) -> SignedIn | None:
+        signed_in = await self._sessions.find(cookie)
+        if signed_in is None or not has_run_out(signed_in):
+            return signed_in
+        renewed = None if self._provider is None else await self._provider.renew(signed_in)
+        if renewed is None:
+            await self._sessions.close(cookie)
+        else:
+            await self._sessions.renew(str(cookie), renewed)
+        return renewed
 
 
 def refuse_foreign(request: Request) -> None:

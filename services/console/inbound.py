@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Final
-from urllib.parse import parse_qs
 
-from fastapi import APIRouter, Query, Request, Response
-from fastapi.responses import HTMLResponse, RedirectResponse
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import HTMLResponse
 
 from services.console import store, views
-from services.console.access import Access, Viewer, local_path, refuse_foreign
+from services.console.access import Access, Viewer
 from services.console.handlers import Handlers
 from services.console.outbound import Watch
 from services.console.pages import Pages, with_query
@@ -20,7 +19,7 @@ from shared.db import Database
 from shared.errors import Refused
 from shared.stage import Handler
 from shared.vocabulary import CASE_STATES, CSS_RESPONSES
-from shared.web import JsonResponse, read_body
+from shared.web import JsonResponse
 
 PER_PAGE: Final = 50
 _LOGIN_FORM_BYTES: Final = 4096
@@ -130,37 +129,6 @@ def routes(pages: Pages, access: Access, database: Database, watch: Watch) -> AP
     @router.get("/case", include_in_schema=False)
     async def case_page_by_query(request: Request, id: str) -> HTMLResponse:
         return await case_page(request, id)
-
-    @router.get("/login", include_in_schema=False)
-    async def login_page(next: str = "/") -> HTMLResponse:
-        return pages.page("login.html", viewer=None, here="/login", next=local_path(next), wrong=None)
-
-    @router.post("/login", include_in_schema=False)
-    async def log_in(request: Request) -> Response:
-        refuse_foreign(request)
-        form = parse_qs((await read_body(request, limit=_LOGIN_FORM_BYTES)).decode("utf-8", "replace"))
-        onward = local_path(form.get("next", ["/"])[0])
-        try:
-            viewer = await access.log_in(form.get("key", [""])[0].strip())
-        except Refused as refused:
-            wrong = (
-                "This key is not known, or was revoked."
-                if refused.status == 401
-                else "This key is not for the console: it needs one of role ops or person."
-            )
-            return pages.page(
-                "login.html", code=refused.status, viewer=None, here="/login", next=onward, wrong=wrong
-            )
-        response = RedirectResponse(onward, 303)
-        access.open_session(viewer, response)
-        return response
-
-    @router.post("/logout", include_in_schema=False)
-    async def log_out(request: Request) -> Response:
-        refuse_foreign(request)
-        response = RedirectResponse("/login", 303)
-        access.close_session(response)
-        return response
 
     return router
 

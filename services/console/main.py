@@ -11,14 +11,17 @@ from fastapi import FastAPI, Request, Response
 from fastapi.responses import RedirectResponse
 from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
+from starlette.middleware.sessions import SessionMiddleware
 
-from services.console import inbound, store
+from services.console import inbound, signing_in, store
 from services.console.access import Access
 from services.console.gauges import keep_gauges
 from services.console.handlers import Handlers
 from services.console.outbound import Watch
 from services.console.pages import HERE, KeptToItself, Pages, wants_page, with_query
+from services.console.provider import Provider
 from services.console.seen import DECODERS
+from services.console.sessions import Sessions
 from services.console.settings import Settings
 from shared import telemetry
 from shared.db import Database
@@ -35,7 +38,8 @@ def create_app(settings: Settings) -> FastAPI:
     runtime = Runtime("console", settings)
     handlers = Handlers()
     watch = Watch(settings, runtime.health, runtime.database)
-    access = Access(settings, runtime.keys, runtime.database)
+    provider = Provider(settings) if settings.oidc_client_id else None
+    access = Access(settings, runtime.keys, Sessions(settings, runtime.database), provider)
     pages = Pages()
     runtime.consume(inbound.topics(handlers), after_commit=handlers.committed, decoders=DECODERS, patient=True)
     runtime.keep_running(watch.run)
@@ -50,8 +54,21 @@ def create_app(settings: Settings) -> FastAPI:
         health=runtime.health,
     )
     app.include_router(inbound.routes(pages, access, runtime.database, watch))
+    app.include_router(signing_in.routes(pages, access, provider, keys=settings.keys_sign_in))
     app.mount("/static", StaticFiles(directory=HERE / "static"), name="static")
     app.add_middleware(KeptToItself)
+    if provider is not None:
+        # Holds the way to the provider and back, for ten minutes. The way back comes from another site, so this
+        # cookie may be sent with it, as the session's never is.
+        app.add_middleware(
+            SessionMiddleware,
+            secret_key=settings.session_secret.reveal(),
+            session_cookie="waymark_signing_in",
+            path="/login",
+            max_age=600,
+            same_site="lax",
+            https_only=settings.public_url.startswith("https://"),
+        )
     for kind in (Refused, Retryable, HTTPException):
         app.add_exception_handler(kind, _as_page(pages, app.exception_handlers[kind]))
     return app

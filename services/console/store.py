@@ -337,10 +337,36 @@ async def dead_letters_of(tx: Transaction, case: str) -> list[Row]:
     return await tx.rows('SELECT * FROM dead_letters_told WHERE "case" = :case ORDER BY at', case=case)
 
 
-async def key_is_live(tx: Transaction, number: str) -> bool:
-    """Whether the key with this public id exists and was not revoked."""
-    found = await tx.value(
-        "SELECT 1 FROM access.live_keys WHERE id = :id",
-        id=number,
+async def save_session(tx: Transaction, digest: str, sealed: bytes, *, ends_at: datetime) -> None:
+    """Begin a session."""
+    await tx.execute(
+        "INSERT INTO sessions (digest, sealed, ends_at) VALUES (:digest, :sealed, :ends_at)",
+        digest=digest,
+        sealed=sealed,
+        ends_at=ends_at,
     )
-    return found is not None
+
+
+async def session(tx: Transaction, digest: str) -> bytes | None:
+    """What is kept of a session that has not ended."""
+    found: bytes | None = await tx.value(
+        "SELECT sealed FROM sessions WHERE digest = :digest AND ends_at > now()", digest=digest
+    )
+    return found
+
+
+async def renew_session(tx: Transaction, digest: str, sealed: bytes) -> None:
+    """Keep something else of a session."""
+    await tx.execute(
+        "UPDATE sessions SET sealed = :sealed WHERE digest = :digest", digest=digest, sealed=sealed
+    )
+
+
+async def close_session(tx: Transaction, digest: str) -> None:
+    """End a session."""
+    await tx.execute("DELETE FROM sessions WHERE digest = :digest", digest=digest)
+
+
+async def forget_ended_sessions(tx: Transaction) -> None:
+    """Drop what has ended."""
+    await tx.execute("DELETE FROM sessions WHERE ends_at <= now()")

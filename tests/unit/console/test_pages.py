@@ -153,4 +153,4 @@ def test_a_person_sees_cases_of_their_own_areas_and_ops_see_all() -> None:
 
 def test_a_name_that_a_template_lacks_is_an_error_and_not_an_empty_place() -> None:
     with pytest.raises(UndefinedError, match="next"):
-        Pages().page("login.html", viewer=None, here="/login", wrong=None)
+        Pages().page("login.html", viewer=None, here="/login", wrong=None, keys=True, provider=False)

@@ -217,3 +217,26 @@ async def test_what_is_no_token_is_refused() -> None:
         with pytest.raises(Refused) as refused:
             await a_check(AServer(old=OLD)).check(said)
         assert refused.value.status == 401
+
+
+async def test_a_persons_token_says_who_of_which_agency_for_which_areas() -> None:
+    check = a_check(AServer(old=OLD))
+    said = {"sub": "r.okafor", "scope": "openid person", "waymark_agency": "childrens_services"}
+    token = await check.check(a_token(**said, waymark_areas=["northbury", "southmere"]))
+    assert (token.role, token.person, token.agency) == ("person", "r.okafor", "childrens_services")
+    assert token.areas == ("northbury", "southmere")
+    assert (await check.check(a_token(**said, waymark_areas="northbury"))).areas == ("northbury",)
+    assert (await check.check(a_token(**said))).areas == ()
+
+
+async def test_a_person_of_no_agency_is_refused_since_two_agencies_must_lower() -> None:
+    with pytest.raises(Refused) as refused:
+        await a_check(AServer(old=OLD)).check(a_token(sub="r.okafor", scope="person"))
+    assert refused.value.status == 403
+
+
+@pytest.mark.parametrize("scope", ["person:northbury", "person ops", "person police:northshire"])
+async def test_a_person_is_one_thing_and_nobody_else(scope: str) -> None:
+    with pytest.raises(Refused) as refused:
+        await a_check(AServer(old=OLD)).check(a_token(scope=scope, waymark_agency="police"))
+    assert refused.value.status == 403

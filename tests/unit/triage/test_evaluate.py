@@ -14,7 +14,7 @@ from tests.unit.triage.builders import raw
 
 
 def run(*args: str | Path) -> Result:
-    return CliRunner().invoke(app, [*map(str, args)])
+    return CliRunner().invoke(app, ["evaluate", *map(str, args)])
 
 
 def saved(folder: Path, content: Any, name: str = "incidents.json") -> Path:

@@ -19,9 +19,10 @@ from shared.db import Database, Row, Transaction
 from shared.errors import Refused, Rejected
 from shared.tokens import Token, Tokens
 
-Role = Literal["police", "recipient", "council", "person", "coordinator", "board", "ops"]
-"""`person`: one of the joint screening team; `coordinator`: of MARAC and other meetings; `board`: sees figures
-only; `ops`: sees how it runs, and no people."""
+Role = Literal["police", "recipient", "council", "person", "coordinator", "champion", "board", "ops"]
+"""`person`: one of the joint screening team; `coordinator`: of MARAC and other meetings; `champion`: of an
+agency or school, may look a child up (Oxfordshire); `board`: sees figures only; `ops`: sees how it runs, and no
+people."""
 
 PREFIX: Final = "wmk_"
 _CACHED_FOR_S: Final = 15.0

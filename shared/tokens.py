@@ -1,9 +1,9 @@
 """OAuth 2 access tokens: JSON Web Tokens of an authorisation server, checked against its published keys.
 
 A caller's scope says who it is: exactly one of `police:FORCE`, `recipient:ID`, `council:SOURCE` for systems,
-and `person`, `coordinator`, `board` or `ops` for people. A system that acts for two forces asks for two
-tokens: that is what scopes are for. Of a person the token also says which agency (`waymark_agency`) and which
-areas (`waymark_areas`, a list or words): with `sub` they make two people two people.
+and `person`, `coordinator`, `champion`, `board` or `ops` for people. A system that acts for two forces asks for
+two tokens: that is what scopes are for. Of a person the token also says which agency (`waymark_agency`) and
+which areas (`waymark_areas`, a list or words): with `sub` they make two people two people.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ ALGORITHMS: Final = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES25
 """Signatures with a public key only: with a shared secret whoever checks could also sign."""
 
 SYSTEMS: Final = ("police", "recipient", "council")
-PEOPLE: Final = ("person", "coordinator", "board", "ops")
-OF_AN_AGENCY: Final = ("person", "coordinator")
+PEOPLE: Final = ("person", "coordinator", "champion", "board", "ops")
+OF_AN_AGENCY: Final = ("person", "coordinator", "champion")
 _CLOCKS_DIFFER_S: Final = 30
 _LOOK_AGAIN_S: Final = 10.0
 """An unknown key id is asked for again at most this often: made-up ones must not become requests."""

@@ -25,6 +25,7 @@ NEEDED: Final[Mapping[str, tuple[str, ...]]] = {
     "council": ("--source",),
     "person": ("--person", "--agency"),
     "coordinator": ("--person", "--agency"),
+    "champion": ("--person", "--agency"),
     "board": ("--person",),
 }
 
@@ -81,7 +82,7 @@ def create(
     recipient: Annotated[str | None, typer.Option(help="Recipient: its id.")] = None,
     source: Annotated[str | None, typer.Option(help="Council: the source of its records.")] = None,
     person: Annotated[str | None, typer.Option(help="People: who it is.")] = None,
-    agency: Annotated[str | None, typer.Option(help="Person, coordinator: which agency.")] = None,
+    agency: Annotated[str | None, typer.Option(help="Person, coordinator, champion: which agency.")] = None,
     area: Annotated[list[str] | None, typer.Option(help="People: an area (several times for several).")] = None,
     data: Annotated[Path | None, typer.Option(envvar="WAYMARK_DATA", help="Data directory.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Annotated, Literal
 
@@ -39,12 +40,13 @@ def link(
         typer.Option(help="Weights of your own (waymark train-linkage).", exists=True, dir_okay=False),
     ] = None,
     look_alikes: Annotated[
-        Literal["keep-apart", "weigh"],
+        Literal["as-seen", "keep-apart", "weigh"],
         typer.Option(
             help="keep-apart: twins, siblings, parent and child of one name and people at one address are "
-            "never one, whatever the weights say. weigh: only for lists in which there are none."
+            "never one, whatever the weights say. as-seen: likewise, but where a thousand people and more "
+            "have no kin in either file, people of 25 and more are told apart by the weights. weigh: all are."
         ),
-    ] = "keep-apart",
+    ] = "as-seen",
     as_json: Annotated[
         bool, typer.Option("--json", help="Print the counts as one JSON document (needs -o).")
     ] = False,
@@ -80,7 +82,8 @@ def link(
             queries,
             write,
             weights,
-            keep_apart=look_alikes == "keep-apart",
+            keep_apart=look_alikes != "weigh",
+            today=datetime.now(UTC).date() if look_alikes == "as-seen" else None,
             progress=lambda part, done: bar.update(tasks[part], completed=done),
         )
         write.flush()
@@ -92,6 +95,10 @@ def link(
     else:
         counts = ", ".join(f"{told[name]} {name}" for name in ("same", "likely", "new"))
         typer.echo(f"{told['queries']} queries against {told['records']} records: {counts}.", err=True)
+        if outcome.weighed and look_alikes == "as-seen":
+            typer.echo(
+                "Nobody in the files has kin there: grown look-alikes were weighed (--look-alikes).", err=True
+            )
     if told["bad"]:
         raise typer.Exit(1)
 

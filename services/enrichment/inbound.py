@@ -9,6 +9,7 @@ from typing import Annotated, Final
 from fastapi import APIRouter, Query, Request
 
 from services.enrichment.handlers import Handlers
+from services.enrichment.look_ups import LookUp, look_up, read_look_up
 from services.enrichment.records import read_records
 from services.enrichment.records_imports import Leave
 from services.enrichment.register import COMPLETE, JOIN_RECORDS, REJOIN
@@ -22,6 +23,7 @@ from shared.stage import Handler
 from shared.timers import TimerHandler
 from shared.web import JsonResponse, parse_json, read_body, trace_of
 
+_LOOK_UP: Final = LookUp.model_json_schema(mode="validation")
 _RECORDS: Final = Records.model_json_schema(mode="validation")
 
 
@@ -74,6 +76,20 @@ def routes(runtime: Runtime, handlers: Handlers, settings: Settings) -> APIRoute
             answer = await handlers.import_records(
                 tx, found, caller=caller, trace=trace_of(request), leave=Leave(empty == "yes", fewer == "yes")
             )
+        return JsonResponse(answer)
+
+    @router.post(
+        "/v1/look-ups",
+        summary="A champion asks whether the police were called to a child's family; every question is audited",
+        openapi_extra={
+            "requestBody": {"required": True, "content": {"application/json": {"schema": _LOOK_UP}}}
+        },
+    )
+    async def look_up_child(request: Request) -> JsonResponse:
+        caller = must_be(await runtime.keys.caller(request.headers.get("authorization")), "champion")
+        asked = read_look_up(parse_json(await read_body(request)))
+        async with runtime.database.transaction() as tx:
+            answer = await look_up(tx, asked, caller)
         return JsonResponse(answer)
 
     @router.get("/v1/families/{family}", summary="The cases of a family that the caller's areas take in")

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from itertools import groupby
+from datetime import date
+from itertools import groupby, islice
 from pathlib import Path
 from typing import IO, Any
 
@@ -13,17 +15,19 @@ import orjson
 
 from services.enrichment.domain.linkage import (
     Directory,
+    Link,
     Person,
     Weights,
     read_model,
     read_person,
     shipped_model,
 )
-from services.enrichment.domain.linkage.directory import Link
 from shared.errors import BadSettings
 
 BATCH = 1000
-"""Queries between two reports of progress, and between two writes."""
+"""Queries between two reports of progress."""
+LEARNT_FROM = 5000
+"""Queries, the first of the file, from which is learnt how many of them are known and whether they have kin."""
 
 
 @dataclass(slots=True)
@@ -36,6 +40,9 @@ class Outcome:
     records: int = 0
     decisions: Counter[str] = field(default_factory=Counter)
     bad: list[tuple[str, int, str]] = field(default_factory=list)
+    known_share: float = 0.0
+    weighed: bool = False
+    """Whether look-alikes among grown people were left to the weights: nobody in the files has kin there."""
 
     def as_json(self) -> dict[str, Any]:
         """Counts, and the lines left out, as plain data."""
@@ -43,6 +50,8 @@ class Outcome:
             "records": self.records,
             "queries": self.decisions.total(),
             **{decision: self.decisions[decision] for decision in ("same", "likely", "new")},
+            "known_share": round(self.known_share, 4),
+            "look_alikes": "weighed" if self.weighed else "kept_apart",
             "bad": [{"file": file, "line": line, "because": why} for file, line, why in self.bad],
         }
 
@@ -64,16 +73,20 @@ def link_files(
     weights: Weights,
     *,
     keep_apart: bool = True,
+    today: date | None = None,
     progress: Callable[[str, int], None] = lambda part, done: None,
 ) -> Outcome:
     """Link every query to the records; one JSON line each, in the order of the queries.
+
+    How many of the queries are known is learnt from the first of them. `keep_apart` and `today`: as for
+    `Directory`.
 
     Queries that carry the same `incident` and stand together are people of one incident: two of them are
     never one. `progress` is told the part (`records`, `queries`) and the bytes read of it. A line that is
     no person is left out, said by its number, and the rest goes on.
     """
     outcome = Outcome()
-    directory = Directory(weights, keep_apart=keep_apart)
+    directory = Directory(weights, keep_apart=keep_apart, today=today)
     read = 0
     for number, size, line in _lines(records):
         read += size
@@ -85,11 +98,21 @@ def link_files(
             progress("records", read)
     progress("records", read)
     outcome.records = len(directory.people)
+    directory.learn_from(list(islice(_first(queries), LEARNT_FROM)))
+    outcome.known_share = directory.known_share
+    outcome.weighed = not keep_apart or bool(directory.scorer.weighs_born_before)
     for links in _linked(directory, queries, outcome, progress):
         for link in links:
             outcome.decisions[link.decision] += 1
         write.write(b"".join(orjson.dumps(link.as_json()) + b"\n" for link in links))
     return outcome
+
+
+def _first(queries: Path) -> Iterator[Person]:
+    """The people asked for; a line that is none is named when it is answered."""
+    for _, _, line in _lines(queries):
+        with contextlib.suppress(ValueError):
+            yield read_person(_object(line))
 
 
 def _linked(

@@ -4,10 +4,11 @@ Reads people, finds candidates by keys, weighs them field by field after Fellegi
 look-alikes apart by rule. Pure: no clock, no database, no network.
 """
 
-from services.enrichment.domain.linkage.directory import Directory, Link
+from services.enrichment.domain.linkage.answering import Link, keep_incident_apart, link_among
+from services.enrichment.domain.linkage.directory import Directory
 from services.enrichment.domain.linkage.keys import keys_of, probes_of
 from services.enrichment.domain.linkage.model import Weights, read_model, shipped_model
-from services.enrichment.domain.linkage.person import Person, read_person
+from services.enrichment.domain.linkage.person import Person, pack, read_person, unpack
 from services.enrichment.domain.linkage.scoring import Decision, Match, Scorer
 
 __all__ = [
@@ -18,9 +19,13 @@ __all__ = [
     "Person",
     "Scorer",
     "Weights",
+    "keep_incident_apart",
     "keys_of",
+    "link_among",
+    "pack",
     "probes_of",
     "read_model",
     "read_person",
     "shipped_model",
+    "unpack",
 ]

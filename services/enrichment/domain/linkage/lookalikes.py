@@ -38,11 +38,13 @@ _ALIKE: Final = FIELDS["given"].index("alike")
 _SHORT_FORM: Final = FIELDS["given"].index("short_form")
 _BORN_DIFFERENT: Final = _at("born", "two_slips", "year", "different", "two_parts", "one_slip")
 _BORN_APART_ALTOGETHER: Final = _at("born", "year", "different")
+_BORN_APART: Final = _BORN_APART_ALTOGETHER | _at("born", "two_slips")
 _TWO_SLIPS: Final = FIELDS["born"].index("two_slips")
 _BORN_ALIKE: Final = _at("born", "exact", "day_month_swapped", "one_slip")
 _BORN_NEAREST: Final = _at("born", "exact", "day_month_swapped")
 _BORN_EXACT: Final = FIELDS["born"].index("exact")
 _ONE_SLIP_IN_BIRTH: Final = FIELDS["born"].index("one_slip")
+_ANOTHER_PNC: Final = FIELDS["pnc_id"].index("different")
 _SHORT_NAME: Final = 4
 GENERATION: Final = 13
 """Years between parent and child at the least."""
@@ -111,12 +113,35 @@ RULES: Final = (
 )  # fmt: skip
 
 
-def forbids(one: Person, other: Person, levels: Levels, is_a_name: Callable[[str], bool]) -> Rule | None:
+def are_grown(one: Person, other: Person, born_before: str) -> bool | None:
+    """Whether one of two people is known to be born before a day (YYYYMMDD), and neither is said to be a
+    child or born later. None: of neither is it known when they were born."""
+    if one.child or other.child:
+        return False
+    known = [person.born < born_before[: len(person.born)] for person in (one, other) if person.born]
+    return all(known) if known else None
+
+
+def forbids(
+    one: Person,
+    other: Person,
+    levels: Levels,
+    is_a_name: Callable[[str], bool],
+    *,
+    weighs_born_before: str = "",
+) -> Rule | None:
     """The first rule by which two people are not one; None where none holds.
 
     `is_a_name` tells whether a given name is one that people bear; a slip of the pen seldom makes one. A
     police national computer id that agrees is the person's own: with it only a generation forbids.
+    `weighs_born_before`: of lists in which nobody has kin, the day (YYYYMMDD) before which people born are
+    grown. Among them a look-alike is rarer than an error, and only what is the person's own forbids: given
+    name and birth date both differ, a man and a woman of two names, two police ids. Where neither's birth is
+    known, namesakes are weighed.
     """
+    grown = are_grown(one, other, weighs_born_before) if weighs_born_before else False
+    if grown:
+        return _two_grown(one, other, levels, is_a_name)
     born, given = levels[_BORN], levels[_GIVEN]
     if born is not None and abs(int(one.born[:4]) - int(other.born[:4])) >= GENERATION:
         # One wrong digit in a date that else agrees may be a slip, unless it makes an adult of a child.
@@ -145,7 +170,15 @@ def forbids(one: Person, other: Person, levels: Levels, is_a_name: Callable[[str
             return LIKE_NAMED_SIBLINGS
     if _born_otherwise(one, other, born):
         return BORN_OTHERWISE
-    return None if _enough(levels) else NAMESAKES
+    return None if grown is None or _enough(levels) else NAMESAKES
+
+
+def _two_grown(one: Person, other: Person, levels: Levels, is_a_name: Callable[[str], bool]) -> Rule | None:
+    if levels[_GIVEN] == _DIFFERENT_GIVEN and levels[_BORN] in _BORN_APART:
+        return SIBLINGS
+    if levels[_GIVEN] not in _ANOTHER_GIVEN or not _two_names(one, other, is_a_name):
+        return None
+    return TWINS if levels[_SEX] == 1 or levels[_PNC] == _ANOTHER_PNC else None
 
 
 def _may_be_another(one: Person, other: Person, given: int) -> bool:
@@ -162,7 +195,8 @@ def _of_another_given_name(
         return ONE_ADDRESS
     if born in _BORN_DIFFERENT:
         return SIBLINGS
-    if not _two_names(one, other, is_a_name):
+    if not _two_names(one, other, is_a_name) or one.name.given[:3] == other.name.given[:3]:
+        # Artie, Arthur: lists of short forms are never whole.
         return PERHAPS_TWINS
     return SIBLINGS if born is None else TWINS
 

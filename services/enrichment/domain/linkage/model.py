@@ -38,10 +38,16 @@ class Weights:
     unlisted: Mapping[str, float] = field(repr=False)
     listed_for: int = 5000
 
-    def prior_bits(self, size: int) -> float:
-        """Log odds that a given record of a register of `size` people is the person asked for."""
-        chance = self.known_share / max(size, self.least_register)
-        return log2(chance / (1 - chance))
+    def prior_bits(self, size: int, known_share: float | None = None) -> float:
+        """Odds, in bits, that a given record of a register of `size` people is the person asked for, against
+        that no record is.
+
+        `known_share`: of those asked for, how many are in it. Where it is not known the model's own counts,
+        and a register is taken to hold no fewer than `least_register`.
+        """
+        if known_share is None:
+            known_share, size = self.known_share, max(size, self.least_register)
+        return log2(known_share / (1 - known_share) / size)
 
 
 def read_model(document: Any) -> Weights:

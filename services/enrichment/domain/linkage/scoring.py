@@ -66,6 +66,8 @@ class Match:
     parts: tuple[tuple[float, float], ...]
     """By field: the level's weight and the adjustment for how common the value is, both in bits."""
     prior: float
+    others: float = 0.0
+    """Bits that other records take away, which fit as well; counted in `bits`."""
 
     @property
     def probability(self) -> float:
@@ -89,9 +91,11 @@ class Match:
         if self.rule is not None:
             told["rule"] = {
                 "level": self.rule.name,
-                "bits": round(self.bits - total, 3),
+                "bits": round(self.bits - self.others - total, 3),
                 "because": self.rule.because,
             }
+        if self.others:
+            told["others"] = {"level": "fit_too", "bits": round(self.others, 3)}
         return told
 
 
@@ -109,6 +113,10 @@ class Scorer:
     `keep_apart`: whether the rules on look-alikes hold. Without them only the weights speak, which is right
     for a list in which no two people share a home or a birth, and for measuring beside what has no rules.
     """
+
+    weighs_born_before: str = ""
+    """YYYYMMDD: for two people born before it only the weights speak, and the rules that need no guess (see
+    `lookalikes.forbids`). Empty: for nobody."""
 
     def __init__(
         self, weights: Weights, frequencies: Frequencies | None = None, *, keep_apart: bool = True
@@ -150,10 +158,21 @@ class Scorer:
         """The bits of `sum` after the rules on look-alikes, and the rule that holds."""
         if not self.keep_apart:
             return total, None
-        rule = forbids(one, other, levels, self.frequencies.is_a_given_name)
+        rule = forbids(
+            one,
+            other,
+            levels,
+            self.frequencies.is_a_given_name,
+            weighs_born_before=self.weighs_born_before,
+        )
         if rule is None:
             return total, None
         return min(total, self._likely + 0.5 if rule.may_be_likely else _NEVER), rule
+
+    @property
+    def least(self) -> float:
+        """Bits below which a pair is `new`."""
+        return self._likely
 
     def decide(self, bits: float) -> Decision:
         """`same`, `likely` or `new` by the model's two thresholds."""

@@ -53,3 +53,17 @@ def strangers() -> list[Person]:
         )
         for i in range(40)
     ]
+
+
+def single_people(count: int) -> list[Person]:
+    """Grown people of whom no two are kin: another family name, home and birth date each."""
+    return [
+        person(
+            f"single-{i}",
+            ("Grace", "Peter", "Amir", "Nadia", "Tom")[i % 5],
+            f"Family{i:05d}",
+            born=f"{1940 + i % 55}-{i % 12 + 1:02d}-{i % 28 + 1:02d}",
+            address={"line1": f"{i} Quay Street", "town": "Westport", "postcode": f"WP{i} 4ZZ"},
+        )
+        for i in range(count)
+    ]

@@ -11,7 +11,15 @@ import pytest
 from hypothesis import given as given_that
 from hypothesis import strategies as st
 
-from services.enrichment.domain.linkage import Directory, read_model, read_person, shipped_model
+from services.enrichment.domain.linkage import (
+    Directory,
+    Person,
+    pack,
+    read_model,
+    read_person,
+    shipped_model,
+    unpack,
+)
 from services.enrichment.domain.linkage.comparisons import FIELDS, compare
 from services.enrichment.domain.linkage.keys import keys_of, probes_of
 from services.enrichment.domain.linkage.person import read_birth
@@ -58,9 +66,31 @@ def test_short_forms_and_transliterations_are_the_same_name(called: str, named: 
     assert ask(person("q", called), person("r", named)).decision == "same"
 
 
+@pytest.mark.parametrize(
+    ("given", "family"),
+    [("Hughes", "Sian"), ("Sian", "Hughes-Doyle"), ("Sian", "Doyle Hughes"), ("Sian", "Doyle")],
+    ids=["the two boxes changed places", "double-barrelled", "both names", "married"],
+)
+def test_a_woman_is_known_again_by_whichever_of_her_names_she_gives(given: str, family: str) -> None:
+    assert ask(person("q", given, family), person("r")).decision == "same"
+
+
+def test_a_former_name_is_as_good_as_the_present_one_wherever_she_lives() -> None:
+    former = person("r", "Sian", "Doyle", also=["Sian Hughes"], address=ELSEWHERE, area="southmere")
+    link = ask(person("q"), former)
+    assert link.decision == "same"
+    assert link.as_json()["weights"]["family"]["level"] == "also_known_as"
+
+
+def test_another_family_name_in_another_town_is_for_a_person_to_look_at() -> None:
+    link = ask(person("q", family="Doyle", address=ELSEWHERE, area="southmere"), person("r"))
+    assert link.decision != "same"
+
+
 def test_a_short_form_that_no_list_holds_is_at_least_shown_to_a_person() -> None:
     assert ask(person("q", "Tunde"), person("r", "Babatunde")).decision != "new"
     assert ask(person("q", "Loz"), person("r", "Lauren")).decision == "likely"
+    assert ask(child("q", "Artie"), child("r", "Arthur")).decision == "likely"
 
 
 def test_a_person_who_is_not_known_is_new() -> None:
@@ -114,6 +144,16 @@ def test_the_weights_told_add_up_to_the_probability() -> None:
     assert link["probability"] == pytest.approx(1 / (1 + 2**-bits), abs=1e-5)
     assert link["weights"]["family"]["level"] == "one_slip"
     assert link["weights"]["given"]["term_frequency"] != 0
+
+
+def test_another_record_that_fits_takes_its_share_and_is_told() -> None:
+    twice = ask(person("q", None, born=None), person("r1", "Mark", born=None), person("r2", "Luke", born=None))
+    assert twice.decision != "same"
+    told = twice.as_json()
+    bits = sum(part["bits"] for part in told["weights"].values())
+    assert told["probability"] == pytest.approx(1 / (1 + 2**-bits), abs=1e-3)
+    assert told["rivals"] == ["r2"]
+    assert told["weights"]["others"]["bits"] < 0
 
 
 def test_a_rule_is_told_with_its_reason_and_its_bits_are_counted_in() -> None:
@@ -233,6 +273,10 @@ json_values = st.recursive(
 )
 
 
+def vars_of(one: Person) -> dict[str, Any]:
+    return {name: getattr(one, name) for name in Person.__slots__}
+
+
 @given_that(
     st.fixed_dictionaries(
         {"id": st.text(min_size=1)},
@@ -246,5 +290,6 @@ def test_whatever_stands_in_a_field_a_person_is_read_compared_and_filed(
     said: dict[str, Any], name: dict[str, Any]
 ) -> None:
     for odd in (read_person(said), read_person({**said, "name": name})):
+        assert vars_of(unpack(odd.id, pack(odd))) == vars_of(odd)
         assert len(compare(odd, person("r"))) == len(FIELDS)
         assert all(isinstance(key, str) for key in (*keys_of(odd), *probes_of(odd)))

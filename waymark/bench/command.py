@@ -114,9 +114,9 @@ def intake(
 @app.command()
 def delivery(
     recipients: Annotated[int, typer.Option(min=20, max=2000, help="How many there are.")] = 200,
-    rounds: Annotated[int, typer.Option(min=1, help="How often each is measured, in turns.")] = 4,
+    rounds: Annotated[int, typer.Option(min=1, help="How often each is measured, in turns.")] = 5,
     per_s: Annotated[float, typer.Option(min=1, help="Webhooks asked for a second.")] = 100,
-    seconds: Annotated[float, typer.Option(min=2, help="How long that is held.")] = 10,
+    seconds: Annotated[float, typer.Option(min=2, help="How long that is held.")] = 8,
     backlog: Annotated[int, typer.Option(min=1000, help="Bulk deliveries that wait.")] = 100_000,
     data: DataOption = None,
     as_json: JsonOption = False,

@@ -119,7 +119,8 @@ class Decisions:
                 )
             ]
         )
-        addressed = merged([*addressed, *self._stand_ins(decided, addressed, batch.started)])
+        if stand_ins := list(self._stand_ins(decided, addressed, batch.started)):
+            addressed = merged([*addressed, *stand_ins])
         unaddressed = [one.route for one in addressed if one.recipient is None]
         routed = [wanted(one.recipient, one.route, routed=True) for one in addressed if one.recipient]
         if again is None:

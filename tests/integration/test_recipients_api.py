@@ -39,6 +39,7 @@ class Hook:
         self.came: list[tuple[str, dict[str, str], bytes]] = []
         self.knows_challenges = True
         self.gone = False
+        self.ill = False
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         body = (await receive())["body"]
@@ -48,7 +49,8 @@ class Hook:
         answer = b"thank you"
         if told["schema"] == "waymark.challenge/1" and self.knows_challenges:
             answer = orjson.dumps({"challenge": told["challenge"]})
-        status = 410 if self.gone and told["schema"] == "waymark.notification/1" else 200
+        of_a_case = told["schema"] == "waymark.notification/1"
+        status = 410 if self.gone and of_a_case else 503 if self.ill and of_a_case else 200
         await send({"type": "http.response.start", "status": status, "headers": []})
         await send({"type": "http.response.body", "body": answer})
 
@@ -273,6 +275,54 @@ async def test_an_address_that_says_it_is_gone_is_used_no_more_and_the_case_goes
     assert [row["result"] for row in refused][-1] == "HTTP 410"
     verified = await world.ask("ann", "POST", "/northbury-housing/verify")
     assert list(verified.json()["addresses"].values()) == ["verified"]
+
+
+async def test_an_address_that_fails_is_left_alone_noted_and_used_again_once_it_is_back(world: World) -> None:
+    await world.agreed(world.housing("/ill"))
+    world.hook.ill = True
+    for number in range(6):
+        await world.decide(f"ill-{number}")
+
+    async def failing() -> bool:
+        state = (await world.ask("ann", "GET", "/northbury-housing")).json()["state"][0]
+        return "failing_since" in state
+
+    await until(failing, "noted as failing")
+    world.hook.ill = False
+    for number in range(6):
+        await world.delivery(f"ill-{number}", "received")
+
+    async def well() -> bool:
+        return not await failing()
+
+    await until(well, "noted as back")
+    ids = [headers["webhook-id"] for headers, _ in world.hook.cases("/ill")]
+    assert len(set(ids)) == 6
+    assert len(ids) < 6 * 6
+
+
+async def test_an_address_that_has_been_silent_for_days_is_used_no_more_and_its_owner_is_told(
+    world: World,
+) -> None:
+    await world.agreed(world.housing("/silent", contact={"email": "it@housing.example"}))
+    async with world.database.transaction() as tx:
+        await tx.execute(
+            "UPDATE addresses SET failing_since = now() - interval '4 days' WHERE url LIKE '%/silent'"
+        )
+
+    async def disabled() -> bool:
+        state = (await world.ask("ann", "GET", "/northbury-housing")).json()["state"][0]
+        return bool(state.get("disabled_because") == "it has not answered for days")
+
+    await until(disabled, "disabled")
+    await world.decide("after-days")
+    await world.delivery("after-days", "offered")
+    assert world.hook.cases("/silent") == []
+    async with world.database.transaction() as tx:
+        told = await tx.rows(
+            "SELECT kind FROM notices WHERE recipient = 'northbury-housing' AND about LIKE '%/silent'"
+        )
+    assert [row["kind"] for row in told] == ["address_disabled"]
 
 
 async def test_what_decides_nothing_takes_one_person_and_what_changes_nothing_none(world: World) -> None:

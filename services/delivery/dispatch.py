@@ -11,7 +11,8 @@ import asyncio
 import heapq
 import random
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
@@ -79,7 +80,7 @@ class Dispatcher:
         per_recipient: int,
         at_once: int,
         attempt_s: float,
-        bulk_at_once: int = 32,
+        bulk_at_once: int = 16,
     ) -> None:
         self._send = send
         self._done: Callable[[Attempt], None] = _nobody_listens
@@ -96,6 +97,7 @@ class Dispatcher:
         self._slow_under_way = 0
         self._bulk_under_way = 0
         self._bulk_waiting = 0
+        self._live_at_work = 0
         self._kept_slow: dict[str, None] = {}
         self._kept_bulk: dict[str, None] = {}
         """Lanes that wait for a place among the slow or among bulk, in the order in which they came."""
@@ -131,6 +133,16 @@ class Dispatcher:
     def bulk_room(self) -> int:
         """How much more bulk may wait here for all recipients."""
         return max(0, BULK_AT_ALL - self._bulk_waiting)
+
+    @contextmanager
+    def bulk_held(self) -> Iterator[None]:
+        """Begin no bulk while something live is being worked out."""
+        self._live_at_work += 1
+        try:
+            yield
+        finally:
+            self._live_at_work -= 1
+            self._go_on_with(self._kept_bulk, self._bulk_is_much)
 
     def begun(self, delivery: str) -> bool:
         """Whether an attempt was begun that is not recorded yet: the recipient may have it."""
@@ -212,7 +224,11 @@ class Dispatcher:
 
     def _bulk_is_much(self) -> bool:
         """Whether bulk has all the places that it may have together."""
-        return self._bulk_under_way >= self._bulk_at_once or len(self._unrecorded) >= UNRECORDED
+        return (
+            self._bulk_under_way >= self._bulk_at_once
+            or len(self._unrecorded) >= UNRECORDED
+            or self._live_at_work > 0
+        )
 
     def _gives_back(self, leased: Leased, lane: Lane) -> bool:
         now = ledger.now()

@@ -52,6 +52,13 @@ class Decisions:
 
     async def handle(self, tx: EmittingTransaction, events: Sequence[Event[CaseDecidedRead]]) -> None:
         """A batch of decisions, in order."""
+        if all(event.envelope.lane == "bulk" for event in events):
+            await self._handle(tx, events)
+        else:
+            with self._office.dispatcher.bulk_held():
+                await self._handle(tx, events)
+
+    async def _handle(self, tx: EmittingTransaction, events: Sequence[Event[CaseDecidedRead]]) -> None:
         planned = ledger.now()
         batch = await self._begin(tx, [event.case for event in events], planned)
         for event in events:

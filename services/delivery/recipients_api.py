@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Sequence
 from typing import Any, Final
 
 from fastapi import APIRouter, Query, Request
@@ -12,6 +13,7 @@ from services.delivery import recipients_store
 from services.delivery.addresses import Addresses
 from services.delivery.book import Book, Entry
 from services.delivery.domain.changes import differences, takes_two
+from services.delivery.recipients_store import Address
 from services.delivery.sealing import Sealer, fingerprint, is_secret, new_secret
 from shared import audit
 from shared.contracts.base import write_moment
@@ -129,16 +131,18 @@ class RecipientsDesk:
         entry = self._entry(caller, name)
         async with self._runtime.database.transaction() as tx:
             waiting = await recipients_store.waiting_changes(tx, name)
-        return self._shown(entry, waiting)
+            known = await recipients_store.addresses(tx)
+        return self._shown(entry, waiting, known)
 
     async def listed(self, caller: Caller, area: str | None) -> dict[str, Any]:
         """All recipients that the caller may see."""
         await self._refresh()
         async with self._runtime.database.transaction() as tx:
             waiting = await recipients_store.waiting_changes(tx)
+            known = await recipients_store.addresses(tx)
         return {
             "recipients": [
-                self._shown(entry, [row for row in waiting if row["recipient"] == name])
+                self._shown(entry, [row for row in waiting if row["recipient"] == name], known)
                 for name, entry in sorted(self._book.entries.items())
                 if self._sees(caller, entry) and area in (None, *entry.recipient.areas)
             ]
@@ -236,7 +240,8 @@ class RecipientsDesk:
             "A secret is `whsec_` and 24 to 64 bytes in base64, `new`, or the fingerprint of one in use.",
         )
 
-    def _shown(self, entry: Entry, waiting: list[Row]) -> dict[str, Any]:
+    def _shown(self, entry: Entry, waiting: list[Row], known: Sequence[Address]) -> dict[str, Any]:
+        of_url = {one.url: one for one in known if one.recipient == entry.recipient.id}
         return {
             **entry.shown(),
             "source": entry.source,
@@ -245,7 +250,7 @@ class RecipientsDesk:
                     "kind": channel.kind,
                     "usable": channel.why_not is None,
                     **({"why_not": channel.why_not} if channel.why_not else {}),
-                    **self._known(entry.recipient.id, channel.url),
+                    **_told(of_url.get(channel.url or "")),
                 }
                 for channel in entry.recipient.channels
             ],
@@ -260,15 +265,16 @@ class RecipientsDesk:
             ],
         }
 
-    def _known(self, name: str, url: str | None) -> dict[str, Any]:
-        address = self._book.addresses.get((name, url or ""))
-        if address is None:
-            return {}
-        return {
-            key: write_moment(value) if not isinstance(value, str) else value
-            for key in ("verified_at", "failing_since", "disabled_at", "disabled_because")
-            if (value := getattr(address, key)) is not None
-        }
+
+def _told(address: Address | None) -> dict[str, Any]:
+    """What is known of an address, as far as anything is."""
+    if address is None:
+        return {}
+    return {
+        key: write_moment(value) if not isinstance(value, str) else value
+        for key in ("verified_at", "failing_since", "disabled_at", "disabled_because")
+        if (value := getattr(address, key)) is not None
+    }
 
 
 def recipients_routes(desk: RecipientsDesk) -> APIRouter:

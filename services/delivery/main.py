@@ -55,6 +55,7 @@ def create_app(settings: Settings) -> FastAPI:
         per_recipient=settings.per_recipient,
         at_once=settings.at_once,
         attempt_s=settings.attempt_s,
+        bulk_at_once=settings.bulk_at_once,
     )
     inboxes = Inboxes()
     office = Office(

@@ -39,6 +39,9 @@ class Settings(ServiceSettings):
     on_call: str | None = Field(None, description="e-mail address of whoever is on call for missed deadlines")
     per_recipient: int = Field(8, ge=1, le=256, description="requests under way to one recipient at once")
     at_once: int = Field(512, ge=1, le=10_000, description="requests under way to all recipients at once")
+    bulk_at_once: int = Field(
+        16, ge=1, le=1000, description="of those, how many may be bulk: replays, imports, backfills"
+    )
     attempt_s: float = Field(10, gt=0, le=20, description="how long one attempt may take")
     record_every_ms: int = Field(
         25, ge=0, le=1000, description="how long results are gathered before they are stored"

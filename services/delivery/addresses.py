@@ -24,6 +24,8 @@ LOOK_EVERY_S: Final = 5.0
 ASK_AGAIN_AFTER_S: Final = 60.0
 ASKED_AT_ONCE: Final = 20
 OWNER_HEARS_AFTER_DAYS: Final = 1 / 24
+FORGET_EVERY_S: Final = 3600.0
+REFUSALS_KEPT_DAYS: Final = 90
 GONE: Final = "it said that it is gone (410)"
 SILENT: Final = "it has not answered for days"
 
@@ -49,8 +51,13 @@ class Addresses:
 
     async def run(self) -> None:
         """Run for ever."""
+        forgot = float("-inf")
         while True:
             try:
+                if time.monotonic() - forgot > FORGET_EVERY_S:
+                    forgot = time.monotonic()
+                    async with self._database.transaction() as tx:
+                        await recipients_store.forget_refusals(tx, REFUSALS_KEPT_DAYS)
                 await self.store_health()
                 await self.disable_silent()
                 await self.verify_waiting()

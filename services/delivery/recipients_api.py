@@ -25,6 +25,7 @@ from shared.runtime import Runtime
 from shared.web import JsonResponse, parse_json, read_body
 
 NEW: Final = "new"
+REFUSALS: Final = 20
 
 
 class RecipientsDesk:
@@ -126,13 +127,17 @@ class RecipientsDesk:
         return {"recipient": name, "status": "withdrawn"}
 
     async def shown(self, caller: Caller, name: str) -> dict[str, Any]:
-        """A recipient, how its channels are, and the changes that wait."""
+        """A recipient, how its channels are, the changes that wait, and what failed last."""
         await self._refresh()
         entry = self._entry(caller, name)
         async with self._runtime.database.transaction() as tx:
             waiting = await recipients_store.waiting_changes(tx, name)
             known = await recipients_store.addresses(tx)
-        return self._shown(entry, waiting, known)
+            refused = await recipients_store.last_refusals(tx, name, REFUSALS)
+        return {
+            **self._shown(entry, waiting, known),
+            "refusals": [{**dict(row), "at": write_moment(row["at"])} for row in refused],
+        }
 
     async def listed(self, caller: Caller, area: str | None) -> dict[str, Any]:
         """All recipients that the caller may see."""

@@ -197,28 +197,49 @@ async def failing_for(tx: Transaction, days: float) -> list[Row]:
     )
 
 
-async def add_refusals(tx: Transaction, refusals: Sequence[tuple[str, datetime, str, str | None]]) -> None:
-    """What failed: delivery, when, the kind of failure, and what is kept of the answer."""
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """An attempt that failed: the kind of failure, and what is kept of the answer."""
+
+    delivery: str
+    recipient: str
+    at: datetime
+    result: str
+    said: str | None
+
+
+async def add_refusals(tx: Transaction, refusals: Sequence[Refusal]) -> None:
+    """Keep what failed."""
     if not refusals:
         return
     await tx.execute(
         """
-        INSERT INTO refusals (delivery, at, result, said)
+        INSERT INTO refusals (delivery, recipient, at, result, said)
         SELECT * FROM unnest(
-            CAST(:deliveries AS text[]), CAST(:ats AS timestamptz[]), CAST(:results AS text[]),
-            CAST(:saids AS text[])
+            CAST(:deliveries AS text[]), CAST(:recipients AS text[]), CAST(:ats AS timestamptz[]),
+            CAST(:results AS text[]), CAST(:saids AS text[])
         )
         """,
-        deliveries=[one[0] for one in refusals],
-        ats=[one[1] for one in refusals],
-        results=[one[2] for one in refusals],
-        saids=[one[3] for one in refusals],
+        deliveries=[one.delivery for one in refusals],
+        recipients=[one.recipient for one in refusals],
+        ats=[one.at for one in refusals],
+        results=[one.result for one in refusals],
+        saids=[one.said for one in refusals],
     )
 
 
-async def refusals_of(tx: Transaction, delivery: str) -> list[Row]:
-    """What failed of a delivery, in order."""
+async def last_refusals(tx: Transaction, recipient: str, limit: int) -> list[Row]:
+    """What failed last at a recipient, the newest first."""
     return await tx.rows(
-        "SELECT at, result, said FROM refusals WHERE delivery = :delivery ORDER BY id LIMIT 200",
-        delivery=delivery,
+        """
+        SELECT delivery, at, result, said FROM refusals
+        WHERE recipient = :recipient ORDER BY id DESC LIMIT :n
+        """,
+        recipient=recipient,
+        n=limit,
     )
+
+
+async def forget_refusals(tx: Transaction, days: int) -> None:
+    """Drop what failed longer ago."""
+    await tx.execute("DELETE FROM refusals WHERE at < now() - make_interval(days => :days)", days=days)

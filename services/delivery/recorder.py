@@ -20,6 +20,7 @@ from services.delivery.domain.answers import Closed, Noted, Said
 from services.delivery.domain.case import CaseRecord, Delivery
 from services.delivery.domain.sending import Attempt
 from services.delivery.outgoing import Office, Outgoing
+from services.delivery.recipients_store import Refusal
 from shared import ledger, telemetry
 from shared.contracts.topics import OUTCOMES
 from shared.errors import Retryable
@@ -216,7 +217,7 @@ class Recorder:
             await store.save_states(tx, told)
             await store.release(tx, unused, running=self._office.running)
             await self._disable_gone(tx, notes, by_id)
-            await recipients_store.add_refusals(tx, [refusal for note in notes if (refusal := _refusal(note))])
+            await recipients_store.add_refusals(tx, _refusals(notes, by_id))
             for delivery in outcome.held:
                 await store.note_held(tx, delivery)
         return outcome
@@ -295,12 +296,13 @@ def tell(
         )
 
 
-def _refusal(note: Note) -> tuple[str, datetime, str, str | None] | None:
-    """What is kept of an attempt that failed."""
-    what = note.what
-    if not isinstance(what, Attempt) or what.outcome not in ("later", "gone"):
-        return None
-    return what.delivery, what.ended, what.result, what.said
+def _refusals(notes: Sequence[Note], by_id: Mapping[str, Delivery]) -> list[Refusal]:
+    """What is kept of the attempts that failed."""
+    return [
+        Refusal(what.delivery, by_id[what.delivery].recipient, what.ended, what.result, what.said)
+        for what in (note.what for note in notes)
+        if isinstance(what, Attempt) and what.outcome in ("later", "gone") and what.delivery in by_id
+    ]
 
 
 def _fail(note: Note, error: Exception) -> None:

@@ -18,7 +18,7 @@ def evaluated() -> dict[str, Any]:
     done = CliRunner().invoke(
         app,
         [
-            "--protocol", "london-dvrim", "--history", str(SAMPLES / "history.json"),
+            "evaluate", "--protocol", "london-dvrim", "--history", str(SAMPLES / "history.json"),
             "--area", "northbury", "--as-of", "2026-11-21T01:15:02Z", str(SAMPLES / "incident.json"),
         ],
     )  # fmt: skip

@@ -20,6 +20,8 @@ from waymark import terminal
 from waymark.compare.decisions import decide_all, gather_cases
 from waymark.compare.figures import compare, share
 from waymark.compare.page import write_page
+from waymark.compare.shares import shares
+from waymark.compare.shares import shares_page as write_shares
 from waymark.terminal import JsonOption
 
 
@@ -32,6 +34,9 @@ def compare_command(
         typer.Option(help="Protocols by id or id/version, with commas; or all. Moves count from the first."),
     ] = "all",
     html: Annotated[Path | None, typer.Option(help="Write the page with pictures here.")] = None,
+    shares_page: Annotated[
+        Path | None, typer.Option("--shares", help="Write the table of who needs a person's look here.")
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """The same cases under several protocols: volumes, who moves and why, who would be missed, hours.
@@ -62,6 +67,10 @@ def compare_command(
         html.parent.mkdir(parents=True, exist_ok=True)
         html.write_text(write_page(document), encoding="utf-8")
         terminal.errors.print(f"The page is at {html}", soft_wrap=True)
+    if shares_page is not None:
+        page = write_shares(shares(chosen, decided), f"{len(cases)} incidents of {incidents.name}")
+        shares_page.write_text(page, encoding="utf-8")
+        terminal.errors.print(f"The table is at {shares_page}", soft_wrap=True)
     if as_json:
         terminal.print_json(document)
     else:

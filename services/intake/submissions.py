@@ -162,6 +162,15 @@ def _judged_on(incident: Incident, raw: bytes) -> domain.Submission:
     return domain.Submission(incident.revision, hashlib.sha256(raw).digest(), incident.withdrawn is True)
 
 
+def _of_the_form(refused: Refused, form: FormReading) -> Refused:
+    """The same refusal for who has never seen an incident of ours: the time by the box that it stands in."""
+    if refused.extra.get("at") != "/occurred_at":
+        return refused
+    at = form.place_of("/occurred_at")
+    title = refused.title.replace("occurred_at", at.removeprefix("/"))
+    return Refused(refused.status, title, "Every form needs the day when it happened, as 20/11/2026.", at=at)
+
+
 def read_submission(
     sent: Sent,
     *,
@@ -172,7 +181,10 @@ def read_submission(
 ) -> Submission:
     """Read what was sent. Raises Refused: 422 where it is no incident (design.md, "Contracts"), 403 where
     it is another force's."""
-    reading = read_incident(sent.incident, now=arrived)
+    try:
+        reading = read_incident(sent.incident, now=arrived)
+    except Refused as refused:
+        raise refused if sent.form is None else _of_the_form(refused, sent.form) from None
     incident, faults = reading.incident, reading.faults
     before = [*sent.faults, *(sent.form.faults if sent.form else ())]
     open_lists = sent.form.open_lists if sent.form else []

@@ -7,7 +7,7 @@ from functools import cache
 from importlib import resources
 from typing import Any
 
-from services.intake.forms.mapping import Form, FormField, FormName, load_form
+from services.intake.forms.mapping import Form, FormField, FormName, Lost, load_form
 from services.intake.forms.writing import write_csv, write_form
 from shared.contracts.incident import Gap
 
@@ -18,14 +18,22 @@ def not_carried(form: FormName) -> list[Gap]:
     return [Gap(at=lost.place, because=because) for lost, because in _losses(load_form(form))]
 
 
-def _losses(table: Form) -> list[tuple[Any, str]]:
+def _losses(table: Form) -> list[tuple[Lost, str]]:
     losses = []
     for lost in table.cannot_carry:
-        which = f" Not carried: {', '.join(lost.only)}." if lost.only else ""
-        which = f" Carried: {', '.join(lost.all_but)}." if lost.all_but else which
-        which += f" Carried all the same: {', '.join(lost.but)}." if lost.but else ""
+        which = ""
+        if lost.only:
+            which = f" It cannot say: {_words(lost.only)}."
+        elif lost.all_but:
+            which = f" All it can say: {_words(lost.all_but)}."
+        if lost.but:
+            which += f" Carried all the same: {', '.join(lost.but)}."
         losses.append((lost, f"{lost.because}.{which} ({lost.source})"))
     return losses
+
+
+def _words(words: tuple[str, ...]) -> str:
+    return ", ".join("an empty list" if word == "none" else f'"{word}"' for word in words)
 
 
 @cache

@@ -91,3 +91,17 @@ def test_the_number_waymark_gives_is_written_whichever_way_it_was_read() -> None
     for read in (plain, odd):
         assert orjson.loads(read(revision=...).written(7))["revision"] == 7
         assert orjson.loads(read(revision=2).written(2))["revision"] == 2
+
+
+@pytest.mark.parametrize(
+    ("day", "title"),
+    [
+        ("32/13/2026", "incident_date cannot be read"),
+        ("", "incident_date is missing"),
+        (None, "incident_date is missing"),
+    ],
+)
+def test_a_form_without_its_day_is_refused_by_the_name_of_its_own_box(day: str | None, title: str) -> None:
+    with pytest.raises(Refused) as caught:
+        on_a_form(incident_date=day)
+    assert (caught.value.title, caught.value.extra["at"]) == (title, "/incident_date")

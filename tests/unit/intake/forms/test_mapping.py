@@ -105,4 +105,4 @@ def test_a_form_describes_itself(form: FormName) -> None:
 def test_what_is_not_carried_says_why_and_on_what_ground() -> None:
     gaps = {gap.at: gap.because for gap in not_carried("north")}
     assert "NSPCC 2009 t31 row 6" in gaps["/relationships"]
-    assert "Not carried: another_room, asleep, heard, witnessed." in gaps["/children/*/presence"]
+    assert 'It cannot say: "another_room", "asleep", "heard", "witnessed".' in gaps["/children/*/presence"]

@@ -117,6 +117,10 @@ def _refusal(state: str) -> str | None:
 _FREE_WITHIN_S: Final = 20.0
 """How long a transaction waits for a connection of the pool."""
 
+_BY_KEY: Final = {"enable_seqscan": "off"}
+"""Services find rows by key. A statement planned while its table was nearly empty would read it whole, and
+does so until the table is next analysed, a minute and thousands of rows later."""
+
 _PARAMETER: Final = re.compile(r"(?<![:\w\\]):([A-Za-z_]\w*)")
 _CASTS: Final[dict[type, str]] = {
     str: "::varchar",
@@ -185,7 +189,7 @@ class Database:
 
     def __init__(self, url: str, service: str, *, pool_size: int = 8, as_owner: bool = False) -> None:
         self.service = service
-        acting = {} if as_owner else {"role": role_of(service), "search_path": service}
+        acting = {} if as_owner else {"role": role_of(service), "search_path": service, **_BY_KEY}
         self._url = _for_asyncpg(address(url))
         self._settings = {**acting, "application_name": f"waymark-{service}", "jit": "off"}
         self._idle: list[Any] = []

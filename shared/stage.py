@@ -33,7 +33,7 @@ from shared.kafka import consumer as new_consumer
 from shared.outbox import EmittingTransaction, Outbox
 
 TRIES: Final = 3
-COMMIT_EVERY_S: Final = 0.2
+COMMIT_EVERY_S: Final = 1.0
 PATIENCE_MS: Final = 250
 PATIENT_BYTES: Final = 262_144
 """A patient stage, on whose work nobody waits, takes what gathers in a quarter of a second: a tenth of
@@ -202,8 +202,8 @@ class Stage:
                     self._done[tp] = batch[-1].offset + 1
 
     async def _commit(self, consumer: AIOKafkaConsumer) -> None:
-        """Commit what is done. Done a few times a second, not per batch: what a crash makes come again,
-        `seq` drops, and each commit costs the broker as much as a batch."""
+        """Commit what is done. Done once a second, not per batch: what a crash makes come again, `seq` drops,
+        and each commit costs the broker as much as a batch."""
         self._committed_at = asyncio.get_running_loop().time()
         mine = consumer.assignment()
         offsets = {tp: offset for tp, offset in self._done.items() if tp in mine}

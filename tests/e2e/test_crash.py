@@ -75,15 +75,20 @@ class Kills:
     async def run(self) -> None:
         for part in self._order:
             await asyncio.sleep(self._chance.uniform(0.5, 4.0))
-            pid = None
-            while not pid:
-                pid = pid_of(self._system, part)
+            while not self._killed(part):
                 await asyncio.sleep(0.05)
-            try:
-                os.kill(pid, signal.SIGKILL)
-            except ProcessLookupError:
-                await asyncio.sleep(1)
             self.done.append(part)
+
+    def _killed(self, part: str) -> bool:
+        """Whether the part was alive and is not any more."""
+        pid = pid_of(self._system, part)
+        if not pid:
+            return False
+        try:
+            os.kill(pid, signal.SIGKILL)
+        except ProcessLookupError:
+            return False
+        return True
 
 
 async def post_until_accepted(

@@ -9,7 +9,9 @@ from typing import Any, Final, Literal
 
 import orjson
 
-from services.triage import screening, store
+from services.triage import claims, screening, store
+from services.triage.claims import refuse_others
+from services.triage.domain.answers import why_unfit
 from services.triage.handlers import Handlers, record_act
 from services.triage.screening import Act, ActStanding
 from services.triage.store import Decided
@@ -23,7 +25,8 @@ from shared.outbox import EmittingTransaction, Outbox
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """An act as a person said it. `to`: the levels and services that should hold."""
+    """An act as a person said it. `to`: the levels and services that should hold; `set_aside`: the reasons
+    that a lowering sets aside; `fact`, `answer`, `about`: a question answered, and of which child."""
 
     act: str
     kind: Literal["confirm", "raise", "lower", "answer"]
@@ -31,6 +34,16 @@ class Said:
     to: Mapping[str, Any]
     reason: str | None
     confirms: str | None
+    set_aside: tuple[str, ...] = ()
+    fact: str | None = None
+    answer: Any = None
+    about: str | None = None
+
+    def kept(self) -> dict[str, Any]:
+        """What of it is kept with the act; the reasons set aside are added with the facts they stand on."""
+        if self.kind == "answer":
+            return {"fact": self.fact, "answer": self.answer, "about": self.about}
+        return dict(self.to)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,12 +98,12 @@ class Desk:
                 )
             act = Act(
                 id=said.act,
-                kind="confirm" if said.kind == "answer" else said.kind,
+                kind=said.kind,
                 who=who,
                 agency=caller.agency,
                 at=ledger.now(),
                 looked_at=found.version,
-                said=said.to,
+                said=said.kept(),
                 reason=said.reason,
                 confirms=said.confirms,
             )
@@ -102,12 +115,21 @@ class Desk:
                 case "lower":
                     return await self._lower(tx, found, act, acts, said)
                 case "answer":
-                    raise Refused(
-                        409,
-                        "Not answered here",
-                        "An answer comes with the police's amended incident; what you know yourself, "
-                        "raise the case by.",
-                    )
+                    return await self._answer(tx, found, act, acts)
+
+    async def _answer(self, tx: EmittingTransaction, found: Decided, act: Act, acts: Sequence[Act]) -> Heard:
+        """A question of the decision is answered: the case is decided as though the incident had said it."""
+        fact, answer = act.said["fact"], act.said["answer"]
+        if fact is None:
+            raise Refused(422, "Which question", "Name in `fact` the question you answer.", at="/fact")
+        asked = {question["fact"] for question in orjson.loads(found.receipt)["questions"]}
+        if fact not in asked:
+            raise Refused(409, "Not asked", f"This decision does not ask {fact}: nothing hangs on it.")
+        why_not = why_unfit(fact, answer)
+        if why_not:
+            raise Refused(422, "No answer", why_not, at="/answer")
+        decided = await self._handlers.decide_again(tx, found, act, acts, why="person_decided")
+        return _heard(act, decided.version, decided.standing.state)
 
     async def _confirm(
         self, tx: EmittingTransaction, found: Decided, act: Act, acts: Sequence[Act], said: Said
@@ -118,6 +140,8 @@ class Desk:
         to children's services all the same (S8, S11). Without a child it may rest, with a reason.
         """
         _needs_version(said)
+        refuse_others(await claims.standing(tx, found.case, act.at), act.who)
+        await claims.end(tx, found.case, act.at)
         held = found.standing.state == "held"
         if held and not screening.child_possible(orjson.loads(found.receipt)):
             _needs_reason(act)
@@ -159,18 +183,26 @@ class Desk:
     ) -> Heard:
         """Two persons of two agencies set aside what stood before, each with a reason of their own (S14).
 
-        The case then stands where the rules put it on the facts as they are, never below: earlier
-        results and people's raises go, and any new reason raises it again.
+        The case then stands where the rules put it on the facts as they are: earlier results and people's
+        raises go, and so do the reasons that both name in `set_aside`, on the facts they stand on. Any
+        other reason, or one of these on other facts, raises it again.
         """
         _needs_version(said)
         _needs_reason(act)
         if act.agency is None:
             raise Refused(403, "No agency", "Lowering takes two agencies, and your key names none.")
+        receipt = orjson.loads(found.receipt)
+        guards = f"{receipt['safeguards']['id']}/{receipt['safeguards']['version']}"
+        aside, why_not = screening.reasons_named(receipt, said.set_aside, guards)
+        if why_not:
+            raise Refused(422, "Not set aside", why_not, at="/set_aside")
+        if aside:
+            act = replace(act, said={**act.said, "set_aside": aside})
         raises = [replace(one, standing="lapsed") for one in acts if one.kind == "raise"]
         gone = {one.id for one in raises}
         rest = [one for one in acts if one.id not in gone]
-        computed = self._handlers.compute_afresh(found, rest, act.at)
-        why_not = screening.why_no_lowering(orjson.loads(found.receipt)["result"], computed["result"], act.said)
+        computed = self._handlers.compute_afresh(found, [*rest, act], act.at)
+        why_not = screening.why_no_lowering(receipt["result"], computed["result"], act.said)
         if why_not:
             raise Refused(409, "Nothing lowered", why_not)
         first = next((one for one in acts if one.kind == "lower" and one.standing == "waiting"), None)
@@ -205,8 +237,12 @@ class Desk:
             acts = (await store.load_acts(tx, [case])).get(case, [])
             versions = await store.versions(tx, case)
             who = caller.person or caller.key
+            claimed = await claims.standing(tx, case, ledger.now())
             await audit.record(tx, who=who, act="looked", case=case, version=found.version)
-        return _shown(found, acts, versions, who)
+        shown = _shown(found, acts, versions, who)
+        if claimed is not None:
+            shown["claim"] = {"by": claimed.who, "until": write_moment(claimed.until)}
+        return shown
 
     async def queue(self, caller: Caller, limit: int) -> list[dict[str, Any]]:
         """What waits for a person in the caller's areas; for ops everywhere, with ids and times alone."""
@@ -240,7 +276,13 @@ def _heard(act: Act, version: int, state: str) -> Heard:
 
 
 def _again(before: Act, who: str, said: Said, found: Decided) -> Heard:
-    same = before.who == who and before.reason == said.reason and dict(before.said) == dict(said.to)
+    kept = {name: value for name, value in before.said.items() if name != "set_aside"}
+    same = (
+        before.who == who
+        and before.reason == said.reason
+        and kept == said.kept()
+        and set(before.said.get("set_aside") or ()) == set(said.set_aside)
+    )
     if not same:
         raise Refused(409, "Another act", "This id was used for another act on this case: choose a new one.")
     version = before.version if before.version is not None else before.looked_at
@@ -289,6 +331,9 @@ def _shown(found: Decided, acts: Sequence[Act], versions: Sequence[Row], who: st
 def _act_shown(act: Act, who: str) -> dict[str, Any]:
     """An act; the words of one who waits for a second person are shown to nobody else before."""
     shown = act.for_readers()
+    if act.standing == "waiting" and act.who != who:
+        shown.pop("set_aside", None)
+        shown["to"] = {}
     shown |= {"standing": act.standing, "looked_at": act.looked_at, "version": act.version}
     if act.confirms is not None:
         shown["confirms"] = act.confirms
@@ -314,6 +359,9 @@ def _queued(row: Row, now: datetime, *, ids_only: bool) -> dict[str, Any]:
             "css_response": row["css_response"],
         }
         shown["why"] = list(row["waits_for"])
+        claimed = row["claimed_until"] is not None and row["claimed_until"] > now
+        shown["claimed_by"] = row["claimed_by"] if claimed else None
+        shown["claimed_until"] = _moment(row["claimed_until"]) if claimed else None
     return shown
 
 

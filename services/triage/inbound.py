@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 from uuid import uuid4
 
 import orjson
 from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from services.triage.claims import Claims
 from services.triage.desk import Desk, Heard, Said
 from services.triage.handlers import UNHELD, Handlers
 from shared import vocabulary as v
+from shared.contracts.base import write_moment
 from shared.contracts.topics import ENRICHED, Topic
 from shared.errors import Refused
 from shared.keys import KeyRing, must_be
@@ -54,19 +56,49 @@ class _Act(_Closed):
     to: _Level = _Level()
     reason: Annotated[str | None, Field(max_length=4000)] = None
     confirms: _ActId | None = None
+    set_aside: Annotated[list[str], Field(max_length=100)] = []
+    fact: Annotated[str | None, Field(max_length=64)] = None
+    answer: bool | int | str | list[str] | None = None
+    about: Annotated[str | None, Field(max_length=128)] = None
 
 
-def routes(desk: Desk, keys: KeyRing) -> APIRouter:
+class _Claim(_Closed):
+    """A claim as posted; with `to`, handed over."""
+
+    minutes: Annotated[int, Field(ge=1, le=480)] = 30
+    to: Annotated[str | None, Field(min_length=1, max_length=128)] = None
+
+
+def routes(desk: Desk, claims: Claims, keys: KeyRing) -> APIRouter:
     """The HTTP paths."""
     router = APIRouter()
 
     # Cases' ids have slashes of their own: the longer path comes first.
     @router.post("/v1/cases/{case:path}/decisions", tags=["screening"])
     async def decide(case: str, request: Request) -> JsonResponse:
-        """A person's act: confirm, raise (one person, with a reason), lower (two of two agencies)."""
+        """A person's act: confirm, raise (one person, with a reason), lower (two of two agencies), answer."""
         caller = must_be(await keys.caller(request.headers.get("authorization")), "person")
         heard = await desk.hear(caller, case, _read_act(parse_json(await read_body(request))))
         return JsonResponse(_answer(case, heard), 202 if heard.standing == "waiting" else 200)
+
+    @router.post("/v1/cases/{case:path}/claim", tags=["screening"])
+    async def claim(case: str, request: Request) -> JsonResponse:
+        """Work on a case, for a while (30 minutes unless said); with `to`, hand it over to somebody else."""
+        caller = must_be(await keys.caller(request.headers.get("authorization")), "person")
+        body = await read_body(request)
+        said = _read(_Claim, parse_json(body) if body.strip() else {})
+        if said.to is None:
+            taken = await claims.take(caller, case, said.minutes)
+        else:
+            taken = await claims.hand_over(caller, case, said.to, said.minutes)
+        return JsonResponse({"case": case, "by": taken.who, "until": write_moment(taken.until)})
+
+    @router.delete("/v1/cases/{case:path}/claim", tags=["screening"])
+    async def give_back(case: str, request: Request) -> JsonResponse:
+        """Give a case back to the queue before the claim is over."""
+        caller = must_be(await keys.caller(request.headers.get("authorization")), "person")
+        await claims.give_back(caller, case)
+        return JsonResponse({"case": case, "by": None})
 
     @router.get("/v1/cases/{case:path}", tags=["screening"])
     async def show(case: str, request: Request) -> JsonResponse:
@@ -83,13 +115,20 @@ def routes(desk: Desk, keys: KeyRing) -> APIRouter:
     return router
 
 
-def _read_act(parsed: Any) -> Said:
+_Shape = TypeVar("_Shape", bound=BaseModel)
+
+
+def _read(shape: type[_Shape], parsed: Any) -> _Shape:
     try:
-        act = _Act.model_validate(parsed)
+        return shape.model_validate(parsed)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False, include_context=False)[0]
         where = "/" + "/".join(str(part) for part in first["loc"])
         raise Refused(422, "Not an act", f"{where}: {first['msg']}.", at=where) from None
+
+
+def _read_act(parsed: Any) -> Said:
+    act = _read(_Act, parsed)
     return Said(
         act=act.act or str(uuid4()),
         kind=act.kind,
@@ -97,6 +136,10 @@ def _read_act(parsed: Any) -> Said:
         to=orjson.loads(act.to.model_dump_json(exclude_none=True)),
         reason=(act.reason or "").strip() or None,
         confirms=act.confirms,
+        set_aside=tuple(sorted(set(act.set_aside))),
+        fact=act.fact,
+        answer=act.answer,
+        about=act.about,
     )
 
 

@@ -9,6 +9,7 @@ from typing import Any, Final
 from fastapi import FastAPI
 
 from services.triage import inbound
+from services.triage.claims import Claims
 from services.triage.desk import Desk
 from services.triage.domain import decide
 from services.triage.domain.protocol import Protocol
@@ -43,7 +44,9 @@ def create_app(settings: Settings) -> FastAPI:
         lifespan=runtime.running,
         health=runtime.health,
     )
-    app.include_router(inbound.routes(Desk(runtime.outbox, handlers), runtime.keys))
+    app.include_router(
+        inbound.routes(Desk(runtime.outbox, handlers), Claims(runtime.outbox.database), runtime.keys)
+    )
     return app
 
 

@@ -18,7 +18,7 @@ from shared.contracts.history import History
 from shared.contracts.incident import Incident
 
 State = Literal["to_route", "held", "no_recipient_by_rule", "withdrawn"]
-ActKind = Literal["confirm", "raise", "lower", "unheld"]
+ActKind = Literal["confirm", "raise", "lower", "answer", "unheld"]
 ActStanding = Literal["applied", "waiting", "lapsed"]
 
 LADDERS: Final[dict[str, tuple[Any, ...]]] = {
@@ -53,10 +53,10 @@ class Act:
 
         The reason is in that digest; the receipt, which travels, says only that a person raised the case.
         """
-        return {
+        told = {
             "act": "raise" if self.kind == "raise" else "confirm",
             "kind": self.kind,
-            "to": dict(self.said),
+            "to": self.levels,
             "because": f"A person{f' of {self.agency}' if self.agency else ''} raised it.",
             "id": self.id,
             "by": self.who,
@@ -64,6 +64,16 @@ class Act:
             "at": write_moment(self.at),
             "reason": self.reason,
         }
+        if self.kind == "answer":
+            told |= {"act": "answer", **{name: self.said.get(name) for name in ("fact", "answer", "about")}}
+        elif self.kind == "lower" and self.said.get("set_aside"):
+            told |= {"act": "set_aside", "rules": self.said["set_aside"]}
+        return told
+
+    @property
+    def levels(self) -> dict[str, Any]:
+        """What it says should hold."""
+        return {name: self.said[name] for name in (*LADDERS, "services") if name in self.said}
 
     def for_readers(self) -> dict[str, Any]:
         """The act as the decision names it: ids and closed words, never anybody's own words."""
@@ -73,7 +83,9 @@ class Act:
             "by": self.who,
             "agency": self.agency,
             "at": write_moment(self.at),
-            "to": dict(self.said),
+            "to": self.levels,
+            **({"fact": self.said["fact"]} if self.kind == "answer" else {}),
+            **({"set_aside": sorted(self.said["set_aside"])} if self.said.get("set_aside") else {}),
         }
 
 
@@ -247,12 +259,30 @@ def why_no_lowering(
     return None
 
 
+def reasons_named(
+    receipt: Mapping[str, Any], refs: Sequence[str], safeguards: str
+) -> tuple[dict[str, Any], str | None]:
+    """The reasons to set aside with the facts they stand on, and why they cannot be, in a sentence (S14)."""
+    given = {reason["rule"]: reason["facts"] for reason in receipt["reasons"]}
+    for ref in refs:
+        name = ref.partition("#")[2]
+        if ref not in given:
+            return {}, f"{ref} is no reason of this decision."
+        if ref.startswith(f"{safeguards}#"):
+            return {}, f"{ref} is a safeguard: nobody sets it aside."
+        if name == "baseline" or name.startswith(("level-", "without-child-")):
+            return {}, f"{ref} says what a level means: name the rules that led to the level."
+    return {ref: given[ref] for ref in refs}, None
+
+
 def why_not_second(first: Act, second: Act) -> str | None:
     """Why `second` does not complete the lowering that `first` proposed (S14); None where it does."""
     if first.who == second.who:
         return "Nobody confirms their own lowering: it takes a second person of another agency."
     if first.agency == second.agency:
         return "The second person has to be of another agency than the first."
+    if first.said.get("set_aside", {}) != second.said.get("set_aside", {}):
+        return "The two of you name different reasons to set aside: agree on them, and write again."
     return None
 
 
@@ -263,4 +293,4 @@ def applied(acts: Sequence[Act]) -> tuple[Act, ...]:
 
 def deciding(acts: Sequence[Act]) -> list[dict[str, Any]]:
     """Of these the inputs of the next decision: what was raised, and who set earlier results aside."""
-    return [act.for_engine() for act in acts if act.kind in ("raise", "lower")]
+    return [act.for_engine() for act in acts if act.kind in ("raise", "lower", "answer")]

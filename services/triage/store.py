@@ -282,11 +282,11 @@ async def queue(tx: Transaction, areas: Sequence[str] | None, *, limit: int) -> 
     """What waits for a person in these areas (None: in all), the earliest due first."""
     return await tx.rows(
         """
-        SELECT "case", version, state, held_by, area, child_level, victim_level, css_response,
-               waits_until, waits_for
-        FROM cases
-        WHERE waits_until IS NOT NULL AND (CAST(:all AS boolean) OR visible_to && CAST(:areas AS text[]))
-        ORDER BY waits_until, "case" LIMIT :limit
+        SELECT c."case", c.version, c.state, c.held_by, c.area, c.child_level, c.victim_level, c.css_response,
+               c.waits_until, c.waits_for, k.who AS claimed_by, k.until AS claimed_until
+        FROM cases c LEFT JOIN claims k ON k."case" = c."case"
+        WHERE c.waits_until IS NOT NULL AND (CAST(:all AS boolean) OR c.visible_to && CAST(:areas AS text[]))
+        ORDER BY c.waits_until, c."case" LIMIT :limit
         """,
         all=areas is None,
         areas=list(areas or ()),

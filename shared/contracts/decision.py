@@ -115,6 +115,8 @@ class Receipt(Contract):
     questions: Annotated[list[Question], CIRCUMSTANCE]
     doubt: Annotated[dict[str, Any] | None, OPERATIONAL] = None
     review: Annotated[Review, OPERATIONAL]
+    set_aside: Annotated[list[dict[str, Any]] | None, CIRCUMSTANCE] = None
+    """Reasons that two people set aside (`rule`, and the `facts` it stood on)."""
 
 
 class Decision(Contract):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
@@ -519,3 +521,143 @@ async def test_acts_and_events_at_the_same_moment_each_count_once(world: World) 
     told = [event.body.decision.version or 0 for event in world.of(case)]
     assert told == sorted(set(told))
     assert not await world.rows("SELECT 1 FROM dead_letters")
+
+
+async def claim(world: World, who: str, case: str, **said: Any) -> httpx.Response:
+    return await world.client.post(
+        f"/v1/cases/{case}/claim", json=said, headers={"Authorization": f"Bearer {world.held[who]}"}
+    )
+
+
+async def test_one_person_works_on_a_case_and_raising_stays_open_to_all(world: World) -> None:
+    case = "northshire/claimed"
+    await world.tell(mild("claimed", children=None))
+    await world.come(case)
+    taken = await claim(world, "officer", case, minutes=10)
+    assert (taken.status_code, taken.json()["by"]) == (200, "officer-7")
+    assert (await claim(world, "worker", case)).status_code == 409
+    assert (await claim(world, "officer", case)).status_code == 200  # one's own again
+    assert (await claim(world, "elsewhere", case)).status_code == 404
+    queued = {one["case"]: one for one in (await world.get("worker", "/v1/queue")).json()["cases"]}
+    assert queued[case]["claimed_by"] == "officer-7"
+    other = await world.act("worker", case, kind="confirm", version=1)
+    assert other.status_code == 409
+    raised = await world.act("worker", case, kind="raise", to={"services": ["idva"]}, reason="She rang us.")
+    assert raised.status_code == 200
+    nobody = await claim(world, "officer", case, to="worker-9")  # of another area
+    assert (nobody.status_code, nobody.json()["at"]) == (422, "/to")
+    assert (await claim(world, "worker", case, to="worker-3")).status_code == 409  # not the worker's to give
+    assert (await claim(world, "officer", case, to="worker-3")).json()["by"] == "worker-3"
+    assert (await claim(world, "officer", case)).status_code == 409
+    held = await world.client.delete(
+        f"/v1/cases/{case}/claim", headers={"Authorization": f"Bearer {world.held['worker']}"}
+    )
+    assert held.status_code == 200
+    assert (await claim(world, "officer", case)).status_code == 200
+    audited = await world.rows('SELECT act FROM audit WHERE "case" = :case ORDER BY no', case=case)
+    assert [row["act"] for row in audited if row["act"] in ("claim", "hand_over", "give_back")] == [
+        "claim", "claim", "hand_over", "give_back", "claim",
+    ]  # fmt: skip
+
+
+async def test_a_claim_that_is_over_is_nobodys(world: World) -> None:
+    case = "northshire/overdue-claim"
+    await world.tell(mild("overdue-claim", children=None))
+    await world.come(case)
+    assert (await claim(world, "officer", case)).status_code == 200
+    await world.rows(
+        "UPDATE claims SET until = now() - interval '1 second' WHERE \"case\" = :case RETURNING 1", case=case
+    )
+    queued = {one["case"]: one for one in (await world.get("worker", "/v1/queue")).json()["cases"]}
+    assert queued[case]["claimed_by"] is None
+    assert (await claim(world, "worker", case)).status_code == 200
+    assert (await world.act("worker", case, kind="confirm", version=1)).status_code == 200
+    assert "claim" not in (await world.get("worker", f"/v1/cases/{case}")).json()
+
+
+RACES = int(os.environ.get("WAYMARK_TEST_RACES", "60"))
+
+
+async def test_two_screeners_and_one_case_never_make_two_owners(world: World) -> None:
+    case = "northshire/raced"
+    await world.tell(mild("raced", children=None))
+    await world.come(case)
+    won: Counter[str] = Counter()
+    for _ in range(RACES):
+        answers = await asyncio.gather(*(claim(world, who, case) for who in ("officer", "worker", "colleague")))
+        owners = [one.json()["by"] for one in answers if one.status_code == 200]
+        assert len(owners) == 1, owners
+        assert sorted(one.status_code for one in answers) == [200, 409, 409]
+        (row,) = await world.rows('SELECT who FROM claims WHERE "case" = :case AND until > now()', case=case)
+        assert row["who"] == owners[0]
+        won[owners[0]] += 1
+        who = next(name for name, key in PEOPLE.items() if key.get("person") == owners[0])
+        await world.client.delete(
+            f"/v1/cases/{case}/claim", headers={"Authorization": f"Bearer {world.held[who]}"}
+        )
+    assert won.total() == RACES
+
+
+async def test_an_answer_is_decided_on_as_though_the_incident_had_said_it(world: World) -> None:
+    case = "northshire/answered"
+    unknown = {**orjson.loads(mild("answered").incident.as_bytes())["incident"], "strangulation": None}
+    await world.tell(mild("answered", incident=unknown))
+    first = await world.come(case)
+    assert "strangulation" in [one["fact"] for one in first.decision.receipt["questions"]]
+    for said, at in (({"answer": True}, "/fact"), ({"fact": "strangulation", "answer": "yes"}, "/answer")):
+        refused = await world.act("officer", case, kind="answer", **said)
+        assert (refused.status_code, refused.json()["at"]) == (422, at)
+    never = await world.act("officer", case, kind="answer", fact="stalking", answer=True)
+    assert never.status_code == 409
+    answer = await world.act("officer", case, act="a-1", kind="answer", fact="strangulation", answer=True)
+    assert (answer.status_code, answer.json()["version"]) == (200, 2)
+    second = await world.come(case, 2)
+    receipt = second.decision.receipt
+    assert receipt["result"]["css_response"] == "section_47"
+    assert "strangulation" not in [one["fact"] for one in receipt["questions"]]
+    assert receipt["inputs"]["incident"] == first.decision.receipt["inputs"]["incident"]
+    assert len(receipt["inputs"]["people"]) == 1
+    again = await world.act("officer", case, act="a-1", kind="answer", fact="strangulation", answer=True)
+    assert again.json()["version"] == 2
+
+
+async def test_two_people_set_a_reason_aside_and_any_other_raises_again(world: World) -> None:
+    case = "northshire/aside"
+    body = mild("aside")
+    await world.tell(mild("aside", risk={"level": "medium"}, children=[HEARD]))
+    first = await world.come(case)
+    assert first.decision.receipt["result"]["css_response"] == "section_17"
+    heard, medium = "london-dvrim/1#children-witness", "london-dvrim/1#police-medium"
+    for named in ("safeguards/1#s9", "london-dvrim/1#level-3", "london-dvrim/1#baby"):
+        refused = await world.act(
+            "officer", case, kind="lower", version=1, reason="x", set_aside=[named], act=f"no-{named[-4:]}"
+        )
+        assert (refused.status_code, refused.json()["at"]) == (422, "/set_aside")
+    waits = await world.act(
+        "officer", case, act="s-1", kind="lower", version=1, reason="She slept.", set_aside=[heard]
+    )
+    assert waits.status_code == 202
+    seen = (await world.get("worker", f"/v1/cases/{case}")).json()["acts"][0]
+    assert "reason" not in seen
+    assert "set_aside" not in seen
+    differs = await world.act(
+        "worker", case, act="s-2", kind="lower", version=1, reason="Yes.", set_aside=[heard, medium]
+    )
+    assert differs.status_code == 409
+    agreed = await world.act(
+        "worker", case, act="s-3", kind="lower", version=1, reason="She told us.", set_aside=[heard]
+    )
+    assert (agreed.status_code, agreed.json()["version"]) == (200, 2)
+    low = (await world.come(case, 2)).decision
+    assert low.receipt["result"]["css_response"] == "early_help"
+    assert [one["rule"] for one in low.receipt["set_aside"]] == [heard]
+    assert "told us" not in str(low.as_json())
+    # The same again raises nothing; another reason does.
+    await world.tell(mild("aside", revision=2, risk={"level": "medium"}, children=[HEARD]))
+    assert (await world.come(case, 3)).decision.receipt["result"]["css_response"] == "early_help"
+    worse = {"risk": {"level": "medium"}, "children": [HEARD], "incident": strangling(body)}
+    await world.tell(mild("aside", revision=3, **worse))
+    assert (await world.come(case, 4)).decision.receipt["result"]["css_response"] == "section_47"
+
+
+HEARD: dict[str, Any] = {"id": "c1", "born": "2014-05-16", "area": "northbury", "presence": "heard"}

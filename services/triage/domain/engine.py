@@ -7,7 +7,7 @@ Each child is judged by itself (safeguard S10), rules of the case count for ever
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, NamedTuple
 
 from services.triage.domain import effects
@@ -132,6 +132,22 @@ def judge(book: RuleBook, case: Case) -> Judged:
         children.append(JudgedChild(member, together, child_holding, child_open))
     sure = tuple(child for child in children if child.member.hinges_on is None)
     return Judged(book, case, holding, open_, tuple(children), sure, _given(book, holding, sure))
+
+
+def leave_out(judged: Judged, refs: set[str]) -> Judged:
+    """The same without these rules, as though they did not hold."""
+    if not refs:
+        return judged
+
+    def kept(rules: Sequence[Rule]) -> tuple[Rule, ...]:
+        return tuple(rule for rule in rules if rule.ref not in refs)
+
+    children = tuple(replace(child, holding=kept(child.holding)) for child in judged.children)
+    sure = tuple(child for child in children if child.member.hinges_on is None)
+    holding = kept(judged.holding)
+    return replace(
+        judged, holding=holding, children=children, sure_children=sure, given=_given(judged.book, holding, sure)
+    )
 
 
 def _given(book: RuleBook, of_case: Sequence[Rule], children: Iterable[JudgedChild]) -> tuple[Rule, ...]:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
+from services.triage.domain.answers import answered
 from services.triage.domain.conditions import Test, show, stood_on
 from services.triage.domain.engine import (
     Case,
@@ -19,6 +20,7 @@ from services.triage.domain.engine import (
     as_it_stands,
     gather_case,
     judge,
+    leave_out,
 )
 from services.triage.domain.facts import FACTS, INQUIRIES
 from services.triage.domain.previous import keep_previous, send_after_waiting
@@ -90,18 +92,20 @@ def decide(
     `area` decides (its MARAC windows, its calendar); `neighbours` are other areas by id, whose calendars
     count for what goes there. `history` None is unavailable. `previous` is the body of the case's last
     receipt: the result never falls below it. `people`: human acts, `{"act": "confirm" | "raise", "to":
-    {"child_level": .., "victim_level": .., "css_response": .., "services": [..]}, "because": .., ...}`;
-    raises ValueError on any other.
+    {"child_level": .., "victim_level": .., "css_response": .., "services": [..]}, "because": .., ...}`,
+    `{"act": "answer", "fact": .., "answer": .., "about": ..}` and `{"act": "set_aside", "rules": {ref:
+    facts}}`; raises ValueError on any other.
     """
     book = rule_book(protocol, safeguards)
+    said, incident = incident, answered(incident, people)
     case, without = gather_case(incident, history, area)
-    judged = judge(book, case)
+    judged, aside = set_aside(judge(book, case), people)
     acts = _raises(people)
     result, possible = as_it_stands(judged, acts), as_it_could_be(judged, acts)
     router = Router(judged, result, acts, incident, area, neighbours or {}, as_of)
     routes = router.routes()
     questions = find_questions(judged, result, acts)
-    alone = judged if case is without else judge(book, without)
+    alone = judged if case is without else set_aside(judge(book, without), people)[0]
     doubt = _doubt(judged, result, alone, acts)
     asked = [question.as_data() for question in questions]
     asked += [
@@ -110,7 +114,7 @@ def decide(
     body: dict[str, Any] = {
         "as_of": write_moment(as_of),
         "inputs": {
-            "incident": _incident_digest(incident),
+            "incident": _incident_digest(said),
             "history": None if history is None else digest(history.as_json(), vouched=True),
             "protocol": protocol.digest,
             "safeguards": safeguards.digest,
@@ -134,6 +138,8 @@ def decide(
         "questions": sorted(asked, key=lambda question: question["fact"]),
         "doubt": doubt,
     }
+    if aside:
+        body["set_aside"] = aside
     degraded = _degraded(area, history)
     if degraded:
         body["degraded"] = degraded
@@ -153,10 +159,34 @@ def decide(
     return Receipt(body)
 
 
+def set_aside(judged: Judged, people: Sequence[Mapping[str, Any]]) -> tuple[Judged, list[dict[str, Any]]]:
+    """The case without the reasons that two people set aside, and these (safeguard S14).
+
+    A reason is a rule on the facts it stood on: on other facts it is a new reason, which raises again, as
+    does any other rule. What the safeguards ask for, nobody sets aside.
+    """
+    wanted: dict[str, list[Any]] = {}
+    for act in people:
+        if act.get("act") == "set_aside":
+            for ref, facts in act["rules"].items():
+                wanted.setdefault(ref, []).append(facts)
+    if not wanted:
+        return judged, []
+    guarded = f"{judged.book.safeguards.ref}#"
+    gone = {
+        rule.ref: _facts_of(rule, judged)
+        for rule in judged.given
+        if rule.ref in wanted
+        and not rule.ref.startswith(guarded)
+        and _facts_of(rule, judged) in wanted[rule.ref]
+    }
+    return leave_out(judged, set(gone)), [{"rule": ref, "facts": facts} for ref, facts in sorted(gone.items())]
+
+
 def _raises(people: Sequence[Mapping[str, Any]]) -> tuple[Rule, ...]:
     acts = []
     for number, act in enumerate(people):
-        if act.get("act") == "confirm":
+        if act.get("act") in ("confirm", "answer", "set_aside"):
             continue
         if act.get("act") != "raise":
             raise ValueError(f"an act of a person that is not known: {act.get('act')!r}")

@@ -554,7 +554,7 @@ async def test_one_person_works_on_a_case_and_raising_stays_open_to_all(world: W
     )
     assert held.status_code == 200
     assert (await claim(world, "officer", case)).status_code == 200
-    audited = await world.rows('SELECT act FROM audit WHERE "case" = :case ORDER BY no', case=case)
+    audited = await world.rows('SELECT act FROM audit WHERE "case" = :case ORDER BY at', case=case)
     assert [row["act"] for row in audited if row["act"] in ("claim", "hand_over", "give_back")] == [
         "claim", "claim", "hand_over", "give_back", "claim",
     ]  # fmt: skip
@@ -628,9 +628,9 @@ async def test_two_people_set_a_reason_aside_and_any_other_raises_again(world: W
     first = await world.come(case)
     assert first.decision.receipt["result"]["css_response"] == "section_17"
     heard, medium = "london-dvrim/1#children-witness", "london-dvrim/1#police-medium"
-    for named in ("safeguards/1#s9", "london-dvrim/1#level-3", "london-dvrim/1#baby"):
+    for i, named in enumerate(("safeguards/1#s9", "london-dvrim/1#level-3", "london-dvrim/1#baby")):
         refused = await world.act(
-            "officer", case, kind="lower", version=1, reason="x", set_aside=[named], act=f"no-{named[-4:]}"
+            "officer", case, kind="lower", version=1, reason="x", set_aside=[named], act=f"no-{i}"
         )
         assert (refused.status_code, refused.json()["at"]) == (422, "/set_aside")
     waits = await world.act(

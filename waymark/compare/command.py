@@ -120,7 +120,10 @@ def _show(document: dict[str, Any]) -> None:
             f"{one['hours']['total']:,.0f}",
         )
     terminal.out.print(table)
-    terminal.out.print("\nLed nowhere (less than early help), beside the study of 2009:")
+    terminal.out.print(
+        "\nLed nowhere (less than early help), beside the study of 2009: by the protocol itself, then with the "
+        "safeguards"
+    )
     table = Table(box=None, pad_edge=False)
     table.add_column("protocol")
     names = {
@@ -136,7 +139,10 @@ def _show(document: dict[str, Any]) -> None:
     table.add_row("the study", *(f"{study[n]['nowhere']} of {study[n]['of']}" for n in names))
     for one in document["protocols"]:
         found = one["nowhere"]
-        table.add_row(one["protocol"], *(f"{found[n]['nowhere']} of {found[n]['of']}" for n in names))
+        table.add_row(
+            one["protocol"],
+            *(f"{found[n]['by_itself']}, {found[n]['nowhere']} of {found[n]['of']}" for n in names),
+        )
     terminal.out.print(table)
     for one in document["protocols"]:
         if one["moves"]["why"]:

@@ -171,13 +171,18 @@ def _moves(ours: Sequence[Decided], firsts: Sequence[Decided]) -> dict[str, Any]
 
 
 def _nowhere(ours: Sequence[Decided]) -> dict[str, dict[str, int]]:
-    """Of the groups that the study followed, how many come to less than early help."""
+    """Of the groups that the study followed, how many come to less than early help: with the safeguards, and
+    by the protocol itself, as it was."""
     groups: dict[str, list[Decided]] = {name: [] for name in STUDY}
     for one in ours:
         for name in groups_of(one.known.incident):
             groups[name].append(one)
     return {
-        name: {"nowhere": sum(one.result.css_response < EARLY_HELP for one in members), "of": len(members)}
+        name: {
+            "by_itself": sum(one.by_itself.css_response < EARLY_HELP for one in members),
+            "nowhere": sum(one.result.css_response < EARLY_HELP for one in members),
+            "of": len(members),
+        }
         for name, members in groups.items()
     }
 

@@ -252,6 +252,6 @@ def _unused(protocol: Protocol, safeguards: Protocol) -> Iterator[Finding]:
             "unused",
             (),
             f"under this protocol and the safeguards {len(idle)} facts of risk change nothing: "
-            f"{', '.join(idle)}.",
+            f"{', '.join(idle[:6])}{f' and {len(idle) - 6} more' if len(idle) > 6 else ''}.",
             note=True,
         )

@@ -70,6 +70,7 @@ class Desk:
     def __init__(self, outbox: Outbox, handlers: Handlers) -> None:
         self._outbox = outbox
         self._handlers = handlers
+        self.database = outbox.database
 
     async def hear(self, caller: Caller, case: str, said: Said) -> Heard:
         """Take an act. The same act sent again is answered again and done once.

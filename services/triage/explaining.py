@@ -21,6 +21,7 @@ _LOOK: Final = {
     "doubt": "a link to somebody's history is only likely, and it changes the result",
     "lower_proposed": "the rules now ask for less than before; lowering takes two people",
     "nobody_routed": "nobody is told, though somebody could be",
+    "rule_failed": "a rule could not be tried, so that it may hold",
     "area_missing": "no area was found for somebody",
     "joint_screening": "this protocol has a team look at every case",
 }

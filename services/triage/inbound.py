@@ -10,9 +10,11 @@ import orjson
 from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from services.triage import approvals
 from services.triage.claims import Claims
 from services.triage.desk import Desk, Heard, Said
 from services.triage.handlers import UNHELD, Handlers
+from services.triage.live import LiveProtocols
 from shared import vocabulary as v
 from shared.contracts.base import write_moment
 from shared.contracts.topics import ENRICHED, Topic
@@ -69,7 +71,13 @@ class _Claim(_Closed):
     to: Annotated[str | None, Field(min_length=1, max_length=128)] = None
 
 
-def routes(desk: Desk, claims: Claims, keys: KeyRing) -> APIRouter:
+class _Approval(_Closed):
+    """An approval as posted: of what was read, by its digest."""
+
+    digest: Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")]
+
+
+def routes(desk: Desk, claims: Claims, live: LiveProtocols, keys: KeyRing) -> APIRouter:
     """The HTTP paths."""
     router = APIRouter()
 
@@ -111,6 +119,27 @@ def routes(desk: Desk, claims: Claims, keys: KeyRing) -> APIRouter:
         """What waits for a person, the earliest due first. Ops see ids and times alone."""
         caller = must_be(await keys.caller(request.headers.get("authorization")), "person", "ops")
         return JsonResponse({"cases": await desk.queue(caller, limit)})
+
+    @router.get("/v1/protocols", tags=["protocols"])
+    async def protocols(request: Request) -> JsonResponse:
+        """Every protocol, whether it may decide, where it does, and what shadows differed by."""
+        must_be(await keys.caller(request.headers.get("authorization")), "person", "ops")
+        async with desk.database.transaction() as tx:
+            given, differences = await approvals.approvals_of(tx), await approvals.counted(tx)
+        return JsonResponse({"protocols": live.listed(), "approvals": given, "shadows": differences})
+
+    @router.post("/v1/protocols/{id_}/{version}/approvals", tags=["protocols"])
+    async def approve(id_: str, version: int, request: Request) -> JsonResponse:
+        """One of the two persons of two agencies who publish a board's own version, by its digest."""
+        caller = must_be(await keys.caller(request.headers.get("authorization")), "person")
+        said = _read(_Approval, parse_json(await read_body(request)))
+        found = live.drafts.get(f"{id_}/{version}")
+        if found is None:
+            raise Refused(404, "No such protocol", "No version of a board's own of that name was taken.")
+        if found.digest != said.digest:
+            raise Refused(409, "Other content", f"What was taken has the digest {found.digest}.")
+        done = await approvals.approve(desk.database, caller, found.ref, found.digest)
+        return JsonResponse({"protocol": found.ref, "published": done}, 200 if done else 202)
 
     return router
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field
@@ -15,11 +16,25 @@ class _Closed(Contract):
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True, serialize_by_alias=True)
 
 
+class ProtocolChange(_Closed):
+    """From that day on another protocol decides."""
+
+    live: Annotated[str, OPERATIONAL, Field(pattern=r"^[a-z0-9-]+/\d+$")]
+    since: Annotated[Day, OPERATIONAL, Field(alias="from")]
+
+
 class ProtocolChoice(_Closed):
-    """`live` decides; `shadow` runs beside it. Written `id/version`."""
+    """`live` decides, after each day in `then` what stands there; `shadow` runs beside it and decides
+    nothing. Written `id/version`."""
 
     live: Annotated[str, OPERATIONAL, Field(pattern=r"^[a-z0-9-]+/\d+$")]
     shadow: Annotated[str | None, OPERATIONAL] = None
+    then: Annotated[list[ProtocolChange] | None, OPERATIONAL] = None
+
+    def live_on(self, day: date) -> str:
+        """What decides on that day."""
+        changes = [one for one in self.then or () if one.since <= day]
+        return max(changes, key=lambda one: one.since).live if changes else self.live
 
 
 class Escalation(_Closed):

@@ -117,6 +117,8 @@ class Receipt(Contract):
     review: Annotated[Review, OPERATIONAL]
     set_aside: Annotated[list[dict[str, Any]] | None, CIRCUMSTANCE] = None
     """Reasons that two people set aside (`rule`, and the `facts` it stood on)."""
+    failed_rules: Annotated[list[str] | None, OPERATIONAL] = None
+    """Rules that could not be tried: they count in what is possible, and a person looks."""
 
 
 class Decision(Contract):

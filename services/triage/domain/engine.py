@@ -61,6 +61,8 @@ class Judged:
     """Those known to exist."""
     given: tuple[Rule, ...]
     """The rules that hold, once each, without those that another one stands for."""
+    failed: frozenset[str] = frozenset()
+    """Rules that could not be tried on these facts: what they say is unknown, never no."""
 
 
 class Summary(NamedTuple):
@@ -124,14 +126,16 @@ def _riskier(a: Facts, b: Facts) -> Facts:
 def judge(book: RuleBook, case: Case) -> Judged:
     """Try every rule: rules of the case once, rules of a child on each child."""
     facts = case.facts
-    holding, open_ = _try(book.case_rules, facts)
+    failed: set[str] = set()
+    holding, open_ = _try(book.case_rules, facts, failed)
     children = []
     for member, own in case.children:
         together = facts | own
-        child_holding, child_open = _try(book.child_rules, together)
+        child_holding, child_open = _try(book.child_rules, together, failed)
         children.append(JudgedChild(member, together, child_holding, child_open))
     sure = tuple(child for child in children if child.member.hinges_on is None)
-    return Judged(book, case, holding, open_, tuple(children), sure, _given(book, holding, sure))
+    given = _given(book, holding, sure)
+    return Judged(book, case, holding, open_, tuple(children), sure, given, frozenset(failed))
 
 
 def leave_out(judged: Judged, refs: set[str]) -> Judged:
@@ -164,10 +168,14 @@ def _given(book: RuleBook, of_case: Sequence[Rule], children: Iterable[JudgedChi
     return tuple(found.values())
 
 
-def _try(rules: Iterable[Rule], facts: Facts) -> tuple[tuple[Rule, ...], tuple[Rule, ...]]:
+def _try(rules: Iterable[Rule], facts: Facts, failed: set[str]) -> tuple[tuple[Rule, ...], tuple[Rule, ...]]:
     holding, could = [], []
     for rule in rules:
-        outcome = rule.holds(facts)
+        try:
+            outcome = rule.holds(facts)
+        except Exception:  # whatever went wrong with it, it is not known not to hold
+            failed.add(rule.ref)
+            outcome = COULD
         if outcome == YES:
             holding.append(rule)
         elif outcome == COULD:

@@ -58,6 +58,8 @@ def _waiting(judged: Judged, result: Summary) -> dict[str, _Open]:
         min((css for _, css in result.levels), default=TOP_RESPONSE),
     )
     for rule in judged.open:
+        if rule.ref in judged.failed:
+            continue  # nothing that anybody could answer
         if _could_add(rule, result, *lowest):
             for ask in _asks(rule, judged.case.facts):
                 waiting.setdefault(ask, []).append((rule, None))
@@ -66,6 +68,8 @@ def _waiting(judged: Judged, result: Summary) -> dict[str, _Open]:
         if hinge is not None:
             waiting.setdefault(hinge, [])
         for rule in child.open:
+            if rule.ref in judged.failed:
+                continue
             if hinge is not None or _could_add(rule, result, *lowest):
                 for ask in _asks(rule, child.facts):
                     waiting.setdefault(ask, []).append((rule, child))

@@ -86,6 +86,7 @@ def decide(
     people: Sequence[Mapping[str, Any]] = (),
     *,
     neighbours: Mapping[str, Area] | None = None,
+    marks: Sequence[str] = (),
 ) -> Receipt:
     """Decide one case.
 
@@ -94,7 +95,7 @@ def decide(
     receipt: the result never falls below it. `people`: human acts, `{"act": "confirm" | "raise", "to":
     {"child_level": .., "victim_level": .., "css_response": .., "services": [..]}, "because": .., ...}`,
     `{"act": "answer", "fact": .., "answer": .., "about": ..}` and `{"act": "set_aside", "rules": {ref:
-    facts}}`; raises ValueError on any other.
+    facts}}`; raises ValueError on any other. `marks` are added to what the receipt calls degraded.
     """
     book = rule_book(protocol, safeguards)
     said, incident = incident, answered(incident, people)
@@ -140,7 +141,9 @@ def decide(
     }
     if aside:
         body["set_aside"] = aside
-    degraded = _degraded(area, history)
+    if judged.failed:
+        body["failed_rules"] = sorted(judged.failed)
+    degraded = [*_degraded(area, history), *marks, *(["rule_failed"] if judged.failed else [])]
     if degraded:
         body["degraded"] = degraded
     if previous is not None:

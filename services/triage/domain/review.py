@@ -44,6 +44,8 @@ def find_review(
         because.append("joint_screening")
     if body["doubt"] is not None:
         because.append("doubt")
+    if body.get("failed_rules"):
+        because.append("rule_failed")
     if "proposal" in body:
         because.append("lower_proposed")
     because += [

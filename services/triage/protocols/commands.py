@@ -13,9 +13,10 @@ from rich.table import Table
 
 from services.triage.domain.proofs import STATEMENTS, prove
 from services.triage.domain.protocol import Protocol
-from services.triage.protocols import Library, load_library
+from services.triage.protocols import LIBRARY, Library, load_library
 from services.triage.protocols.checking import Report, check_file, worst
 from services.triage.protocols.choices import unfit_choices
+from services.triage.protocols.published import add_published, edited, read_published
 from services.triage.protocols.reference import Uncovered, coverage_page, facts_page
 from services.triage.protocols.wording import say_protocol
 from shared.areas import AREAS, load_areas
@@ -206,6 +207,25 @@ def _page(text: str, out: Path | None) -> None:
         typer.echo(text, nl=False)
     else:
         out.write_text(text, encoding="utf-8")
+
+
+@app.command(epilog="Example: waymark protocols publish")
+def publish() -> None:
+    """Write down what each new version of the library says, by its digest; from then on it is never edited.
+
+    Refuses (exit status 1) while a file is not good, or one that was published has been edited. A board's
+    own protocols, in WAYMARK_PROTOCOLS, are published by two persons of two agencies over HTTP.
+    """
+    library = _library()
+    everything = _all(library)
+    wrong = [line for line in edited(everything, read_published()) if "edited" in line]
+    for one in everything:
+        report = check_file(LIBRARY / f"{one.id}.v{one.version}.yaml", library.safeguards)
+        wrong += [f"{r.file}, line {r.line}: {r.message}" for r in report.remarks if r.severity != "note"]
+    if wrong:
+        _wrong("\n".join(wrong), 1)
+    added = add_published(everything)
+    typer.echo(f"Published: {', '.join(added)}." if added else "Everything was published already.")
 
 
 def _print_report(report: Report) -> None:

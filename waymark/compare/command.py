@@ -37,6 +37,10 @@ def compare_command(
     shares_page: Annotated[
         Path | None, typer.Option("--shares", help="Write the table of who needs a person's look here.")
     ] = None,
+    lessons: Annotated[
+        Path | None,
+        typer.Option(help="HTML put first on the page: what it teaches.", exists=True, dir_okay=False),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """The same cases under several protocols: volumes, who moves and why, who would be missed, hours.
@@ -65,7 +69,9 @@ def compare_command(
     document = compare(chosen, decided, cases) | {"refused": len(refused)}
     if html is not None:
         html.parent.mkdir(parents=True, exist_ok=True)
-        html.write_text(write_page(document), encoding="utf-8")
+        html.write_text(
+            write_page(document, lessons.read_text(encoding="utf-8") if lessons else ""), encoding="utf-8"
+        )
         terminal.errors.print(f"The page is at {html}", soft_wrap=True)
     if shares_page is not None:
         page = write_shares(shares(chosen, decided), f"{len(cases)} incidents of {incidents.name}")
@@ -100,7 +106,7 @@ def _show(document: dict[str, Any]) -> None:
         f"count from {document['compared_with']}"
     )
     table = Table(box=None, pad_edge=False)
-    table.add_column("protocol")
+    table.add_column("protocol", no_wrap=True)
     heads = [*(named(rung) for rung in v.CSS_RESPONSES), "MARAC", "up", "down", "missed by itself", "missed",
              "repeats caught", "a person looks", "hours"]  # fmt: skip
     for head in heads:

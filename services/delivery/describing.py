@@ -108,6 +108,7 @@ def recipient_of(
             escalate_to=tuple(described.escalate_to),
             test=described.test or described.id.startswith(TEST_PREFIX),
             stand_in=described.stand_in,
+            named_staff=tuple(described.named_staff),
             always_open=described.hours == "always",
             out_of_hours=described.out_of_hours,
             notice=_email(described.notice),

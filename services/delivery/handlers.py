@@ -13,8 +13,10 @@ from services.delivery.decided import CaseDecidedRead
 from services.delivery.domain import answers
 from services.delivery.domain.case import OWNER, CaseRecord, Decided, Delivery, Route
 from services.delivery.domain.notification import Composed, compose
+from services.delivery.domain.passing import redirected
 from services.delivery.domain.recipients import Addressed, Recipient
-from services.delivery.domain.versions import Change, Wanted, change_for, merged, with_those_told
+from services.delivery.domain.restricted import is_restricted, needs_release
+from services.delivery.domain.versions import Change, Wanted, change_for, merged, told, with_those_told
 from services.delivery.outgoing import Office, Outgoing, digest_of
 from services.delivery.recorder import HELD, tell
 from shared import audit, ledger, telemetry
@@ -33,8 +35,10 @@ class _Batch:
     outgoing: Outgoing
     cases: dict[str, CaseRecord]
     deliveries: dict[str, list[Delivery]]
-    stored: Mapping[str, tuple[str, datetime]]
-    """State and deadline of the deliveries as they are stored."""
+    stored: Mapping[str, tuple[str, datetime, datetime | None]]
+    """State, deadline and next chase of the deliveries as they are stored."""
+    carried: Mapping[str, bytes] = field(default_factory=dict)
+    """What those deliveries carry that a newer version may replace."""
     touched: dict[str, CaseRecord] = field(default_factory=dict)
     kept: dict[str, bytes] = field(default_factory=dict)
     """The decision's event of each case that could not be addressed."""
@@ -94,16 +98,18 @@ class Decisions:
         for of_case in deliveries.values():
             for delivery in of_case:
                 delivery.begun = self._office.dispatcher.begun(delivery.id)
-        stored = {d.id: (d.state, d.due) for of_case in deliveries.values() for d in of_case}
-        return _Batch(now, Outgoing(self._office, now), records, deliveries, stored)
+        stored = {d.id: _standing(d) for of_case in deliveries.values() for d in of_case}
+        seen = [d.id for of_case in deliveries.values() for d in told(of_case, self._office.running)]
+        carried = await store.contents_of(tx, seen) if seen else {}
+        return _Batch(now, Outgoing(self._office, now), records, deliveries, stored, carried)
 
     def _take(self, batch: _Batch, decided: Decided, event: bytes, *, again: CaseRecord | None = None) -> None:
         """One version of one case."""
         earlier = batch.deliveries.setdefault(decided.case, [])
         composed: dict[tuple[str, str], Composed] = {}
 
-        def wanted(recipient: Recipient, route: Route, *, routed: bool) -> Wanted:
-            one = compose(decided, route, recipient.id)
+        def wanted(recipient: Recipient, route: Route, *, routed: bool, asked: bool = True) -> Wanted:
+            one = compose(decided, route, recipient.id, named_staff=recipient.named_staff, asked=asked)
             composed[recipient.id, route.service] = one
             return Wanted(
                 recipient=recipient,
@@ -115,7 +121,11 @@ class Decisions:
 
         def wanted_again(delivery: Delivery) -> Wanted | None:
             recipient = self._book.get(delivery.recipient)
-            return None if recipient is None else wanted(recipient, delivery.route, routed=False)
+            # Who was told for somebody else is asked as long as that one is.
+            asked = delivery.escalates is not None or decided.withdrawn
+            if recipient is None or (delivery.state == "passed_on" and not decided.withdrawn):
+                return None
+            return wanted(recipient, delivery.route, routed=False, asked=asked)
 
         addressed = merged(
             [
@@ -124,7 +134,8 @@ class Decisions:
                 for one in self._book.directory.address(
                     route, decided.incident, decided.history, test=decided.test
                 )
-            ]
+            ],
+            {whose: self._book.get(to) for whose, to in redirected(earlier).items()},
         )
         if stand_ins := list(self._stand_ins(decided, addressed, batch.started)):
             addressed = merged([*addressed, *stand_ins])
@@ -204,9 +215,14 @@ class Decisions:
         self._office.dispatcher.drop(delivery.id for delivery in change.superseded)
         for delivery in change.superseded:
             delivery.state = "superseded"
+            delivery.chase_at = None
             delivery.next_at = delivery.leased_by = delivery.lease_until = delivery.held_because = None
+        known = {delivery.id: delivery for delivery in earlier}
+        handling = (decided.receipt.get("result") or {}).get("handling") or ()
         for sending in change.send:
             wanted = sending.wanted
+            if sending.replaces is not None:
+                known[sending.replaces].chase_at = None
             made = batch.outgoing.make(
                 composed[wanted.recipient.id, wanted.route.service],
                 wanted.recipient,
@@ -222,7 +238,10 @@ class Decisions:
                 breached_at=sending.breached_at,
                 after=sending.after,
                 in_office_hours=self._in_office_hours(wanted.recipient, batch.started),
+                before=batch.carried.get(sending.replaces) if sending.replaces else None,
             )
+            if is_restricted(handling) and needs_release(wanted.route.service, wanted.recipient):
+                batch.outgoing.keep_back(made)
             if decided.test and not wanted.recipient.test:
                 batch.outgoing.withhold(made)
             earlier.append(made)
@@ -238,7 +257,7 @@ class Decisions:
             delivery
             for case in batch.touched
             for delivery in batch.deliveries[case]
-            if batch.stored.get(delivery.id, (delivery.state, delivery.due)) != (delivery.state, delivery.due)
+            if batch.stored.get(delivery.id, _standing(delivery)) != _standing(delivery)
         ]
         await batch.outgoing.store(tx)
         await store.update_deliveries(tx, sorted(changed, key=lambda d: d.id))
@@ -258,3 +277,7 @@ class Decisions:
                     version=batch.touched[case].version,
                     owner=OWNER,
                 )
+
+
+def _standing(delivery: Delivery) -> tuple[str, datetime, datetime | None]:
+    return (delivery.state, delivery.due, delivery.chase_at)

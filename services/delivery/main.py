@@ -9,13 +9,17 @@ from fastapi import FastAPI
 
 from services.delivery.addresses import Addresses
 from services.delivery.book import open_book
+from services.delivery.chasing import Chasing
 from services.delivery.deadlines import Deadlines
 from services.delivery.decided import EVENT
 from services.delivery.describing import SecretPlaces
+from services.delivery.desk import Desk
+from services.delivery.desk_paths import desk_routes
 from services.delivery.dispatch import Dispatcher
 from services.delivery.handlers import Decisions
 from services.delivery.inbound import routes
 from services.delivery.notices import MailServer, Notices
+from services.delivery.onward import Onward
 from services.delivery.outbound import Outbound, RecipientTopics, Webhooks
 from services.delivery.outgoing import Inboxes, Office
 from services.delivery.publishing import published_routes
@@ -66,7 +70,8 @@ def create_app(settings: Settings) -> FastAPI:
         public_url=settings.public_url,
         lease_s=settings.lease_s,
     )
-    recorder = Recorder(runtime.outbox, office, book, every_ms=settings.record_every_ms)
+    onward = Onward(office, book)
+    recorder = Recorder(runtime.outbox, office, book, areas, onward, every_ms=settings.record_every_ms)
     addresses = Addresses(runtime.database, book, webhooks, disabled_after_days=settings.disable_after_days)
     dispatcher.report_to(recorder.attempted, recorder.unused, addresses.note_health)
     book.when_moved(dispatcher.forget)
@@ -82,7 +87,18 @@ def create_app(settings: Settings) -> FastAPI:
         on_call=settings.on_call,
     )
     sign_in = SignIn(runtime.database, book, notices)
-    rounds = Rounds(runtime.outbox, office, dispatcher, book, decisions, topics, every_s=settings.poll_s)
+    chasing = Chasing(runtime.outbox, office, book, areas, onward)
+    rounds = Rounds(
+        runtime.outbox,
+        office,
+        dispatcher,
+        book,
+        decisions,
+        topics,
+        onward,
+        chasing,
+        every_s=settings.poll_s,
+    )
     runtime.consume({DECIDED: decisions.handle}, decoders={DECIDED: EVENT})
     runtime.keep_running(recorder.run)
     runtime.keep_running(rounds.run)
@@ -103,4 +119,5 @@ def create_app(settings: Settings) -> FastAPI:
     app.include_router(sign_in_routes(sign_in))
     app.include_router(published_routes())
     app.include_router(recipients_routes(RecipientsDesk(runtime, book, addresses, sealer)))
+    app.include_router(desk_routes(runtime, Desk(runtime.outbox, office, book, onward)))
     return app

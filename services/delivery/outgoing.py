@@ -18,9 +18,11 @@ import orjson
 from services.delivery import notices, store
 from services.delivery.book import Book
 from services.delivery.dispatch import Dispatcher
+from services.delivery.domain import answers
 from services.delivery.domain.case import Delivery, delivery_id
-from services.delivery.domain.notification import Composed, completed, view_of_document
+from services.delivery.domain.notification import Composed, changes, completed, view_of_document
 from services.delivery.domain.recipients import Recipient
+from services.delivery.domain.restricted import UNRELEASED, warn_at
 from services.delivery.store import Content, Leased
 from shared import cursors
 from shared import vocabulary as v
@@ -110,9 +112,11 @@ class Outgoing:
         breached_at: datetime | None = None,
         after: datetime | None = None,
         in_office_hours: bool = True,
+        before: bytes | None = None,
     ) -> Delivery:
         """Make a delivery; it goes by the first of the recipient's channels that may be used, by the hours
-        (`in_office_hours`) and at all. `after`: not sooner."""
+        (`in_office_hours`) and at all. `after`: not sooner; `before`: what the delivery carries that it
+        replaces."""
         case = composed.document["case"]
         number = delivery_id(case, version, recipient.id, composed.route.service)
         payload = orjson.dumps(
@@ -125,6 +129,7 @@ class Outgoing:
                 replaces=replaces,
                 why_again=why_again,
                 trace=trace,
+                changed=None if before is None else changes(orjson.loads(before), composed.document),
             )
         )
         delivery = Delivery(
@@ -166,6 +171,13 @@ class Outgoing:
         delivery.next_at = delivery.leased_by = delivery.lease_until = delivery.inbox_no = None
         self._inbox = [entry for entry in self._inbox if entry[0] is not delivery]
         self._contents.pop(delivery.id, None)
+
+    def keep_back(self, delivery: Delivery) -> None:
+        """It is restricted, and nobody learns of it before a person released it."""
+        answers.hold(delivery, UNRELEASED)
+        delivery.inbox_no = None
+        delivery.chase_at = warn_at(self._now, delivery.due)
+        self._inbox = [entry for entry in self._inbox if entry[0] is not delivery]
 
     def offer(self, delivery: Delivery, payload: bytes) -> None:
         """Put it into the recipient's inbox, unless it lies there already."""

@@ -16,12 +16,15 @@ from services.delivery import recipients_store, store
 from services.delivery.addresses import GONE, disable
 from services.delivery.book import Book
 from services.delivery.domain import answers
-from services.delivery.domain.answers import Closed, Noted, Said
+from services.delivery.domain.answers import REJECTED, Closed, Noted, Said
 from services.delivery.domain.case import CaseRecord, Delivery
+from services.delivery.domain.chasing import next_chase
 from services.delivery.domain.sending import Attempt
+from services.delivery.onward import Onward
 from services.delivery.outgoing import Office, Outgoing
 from services.delivery.recipients_store import Refusal
-from shared import ledger, telemetry
+from shared import audit, ledger, telemetry
+from shared.areas import Area, Areas
 from shared.contracts.topics import OUTCOMES
 from shared.errors import Retryable
 from shared.outbox import EmittingTransaction, Outbox
@@ -72,10 +75,14 @@ class _Outcome:
 class Recorder:
     """The one writer of what happened to deliveries, besides the decisions themselves."""
 
-    def __init__(self, outbox: Outbox, office: Office, book: Book, *, every_ms: int) -> None:
+    def __init__(
+        self, outbox: Outbox, office: Office, book: Book, areas: Areas, onward: Onward, *, every_ms: int
+    ) -> None:
         self._outbox = outbox
         self._office = office
         self._book = book
+        self._areas = areas
+        self._onward = onward
         self._every_s = every_ms / 1000
         self._received: Callable[[Delivery], None] = lambda delivery: None
         self._notes: list[Note] = []
@@ -209,7 +216,9 @@ class Recorder:
                     outcome.received.append(delivery)
                 if before[0] != "held" and delivery.state == "held":
                     outcome.held.append(delivery)
+                delivery.chase_at = next_chase(delivery, self._area_of(delivery))
             await self._fall_back_to_inbox(tx, list(changed.values()), outgoing)
+            await self._pass_on(tx, cases, deliveries, outcome, outgoing)
             await outgoing.store(tx)
             await store.update_deliveries(tx, sorted(changed.values(), key=lambda d: d.id))
             told = [cases[case] for case in sorted(news)]
@@ -221,6 +230,40 @@ class Recorder:
             for delivery in outcome.held:
                 await store.note_held(tx, delivery)
         return outcome
+
+    def _area_of(self, delivery: Delivery) -> Area:
+        return self._areas.of(delivery.route.area, delivery.case.partition("/")[0])
+
+    async def _pass_on(
+        self,
+        tx: EmittingTransaction,
+        cases: Mapping[str, CaseRecord],
+        deliveries: Mapping[str, list[Delivery]],
+        outcome: _Outcome,
+        outgoing: Outgoing,
+    ) -> None:
+        """What a recipient says is somebody else's goes there, or to a person where that is no good."""
+        rejected = [d for d in outcome.held if d.held_because == REJECTED]
+        if not rejected:
+            return
+        contents = await store.contents_of(tx, (delivery.id for delivery in rejected))
+        for delivery in rejected:
+            to = next((one["not_ours"] for one in reversed(delivery.answers) if one.get("not_ours")), None)
+            if to is None:
+                continue
+            because = self._onward.pass_on(
+                to, delivery, cases[delivery.case], deliveries[delivery.case], contents[delivery.id], outgoing
+            )
+            if because is None:
+                outcome.held.remove(delivery)
+            await audit.record(
+                tx,
+                who=f"recipient:{delivery.recipient}",
+                act="delivery.passed_on" if because is None else "delivery.not_passed_on",
+                case=delivery.case,
+                delivery=delivery.id,
+                because=because,
+            )
 
     def _apply(self, note: Note, delivery: Delivery, outcome: _Outcome) -> None:
         what = note.what

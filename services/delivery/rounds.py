@@ -9,21 +9,22 @@ from collections import Counter as Counted
 from collections.abc import Sequence
 from typing import Final
 
-import orjson
 from opentelemetry.trace import SpanKind
 from prometheus_client import Counter
 
 from services.delivery import notices, store
 from services.delivery.book import Book
+from services.delivery.chasing import Chasing
 from services.delivery.dispatch import Dispatcher
 from services.delivery.domain import answers
-from services.delivery.domain.case import CaseRecord, Delivery, Route, delivery_id
-from services.delivery.domain.notification import for_stand_in
+from services.delivery.domain.case import Delivery
 from services.delivery.domain.recipients import Recipient
+from services.delivery.domain.restricted import unreleased
 from services.delivery.domain.versions import AT_ONCE
 from services.delivery.handlers import Decisions
+from services.delivery.onward import Onward
 from services.delivery.outbound import RecipientTopics
-from services.delivery.outgoing import Office, Outgoing, digest_of
+from services.delivery.outgoing import Office, Outgoing
 from services.delivery.recorder import HELD, tell
 from shared import audit, ledger, telemetry
 from shared.errors import Retryable
@@ -52,6 +53,8 @@ class Rounds:
         book: Book,
         decisions: Decisions,
         topics: RecipientTopics,
+        onward: Onward,
+        chasing: Chasing,
         *,
         every_s: float,
     ) -> None:
@@ -61,6 +64,8 @@ class Rounds:
         self._book = book
         self._decisions = decisions
         self._topics = topics
+        self._onward = onward
+        self._chasing = chasing
         self._every_s = every_s
         self._much: dict[bool, set[str]] = {False: set(), True: set()}
         """Recipients for whom more waited than was taken last time, per lane."""
@@ -76,6 +81,7 @@ class Rounds:
                     to_do = list(anew)
                 leased = await self.lease_due()
                 await self.note_missed()
+                await self._chasing.chase_due()
                 while to_do:
                     await to_do[0]()
                     to_do.pop(0)
@@ -141,7 +147,7 @@ class Rounds:
             key=lambda d: d.due,
         )
         outgoing = Outgoing(self._office, now)
-        contents = await store.contents_of(tx, (d.id for d in missed if self._stand_ins(d)))
+        contents = await store.contents_of(tx, (d.id for d in missed if self._told_instead(d)))
         changed: dict[str, Delivery] = {delivery.id: delivery for delivery in missed}
         for delivery in missed:
             BREACHES.labels(delivery.service).inc()
@@ -157,8 +163,19 @@ class Rounds:
             )
             await notices.ask(tx, [delivery.recipient], "deadline_missed", delivery.id)
             of_case = deliveries[delivery.case]
-            for stand_in in self._stand_ins(delivery):
-                made = self._make_for(stand_in, delivery, cases[delivery.case], of_case, contents, outgoing)
+            for stand_in in self._told_instead(delivery):
+                if delivery.id not in contents:
+                    continue
+                made = self._onward.tell(
+                    stand_in,
+                    delivery,
+                    cases[delivery.case],
+                    of_case,
+                    contents[delivery.id],
+                    outgoing,
+                    why="deadline_missed",
+                    due=now + AT_ONCE,
+                )
                 if made is not None:
                     of_case.append(made)
         await outgoing.store(tx)
@@ -168,54 +185,9 @@ class Rounds:
         await store.save_states(tx, told)
         return len(missed)
 
-    def _stand_ins(self, delivery: Delivery) -> list[Recipient]:
-        recipient = self._book.get(delivery.recipient)
-        return [self._book.directory.by_id[one] for one in recipient.escalate_to] if recipient else []
-
-    def _make_for(
-        self,
-        stand_in: Recipient,
-        delivery: Delivery,
-        case: CaseRecord,
-        of_case: Sequence[Delivery],
-        contents: dict[str, bytes],
-        outgoing: Outgoing,
-    ) -> Delivery | None:
-        """The delivery that tells a stand-in; None where it has this version already."""
-        number = delivery_id(delivery.case, delivery.version, stand_in.id, stand_in.role)
-        if delivery.id not in contents or any(one.id == number for one in of_case):
-            return None
-        route = Route(
-            service=stand_in.role,
-            about=delivery.route.about,
-            area=delivery.route.area,
-            response=delivery.route.response,
-            due=None,
-            basis=delivery.route.basis,
-            rules=delivery.route.rules,
-        )
-        known = [
-            one
-            for one in of_case
-            if one.recipient == stand_in.id
-            and one.service == stand_in.role
-            and one.may_be_known(self._office.running)
-        ]
-        composed = for_stand_in(orjson.loads(contents[delivery.id]), route, stand_in.id)
-        return outgoing.make(
-            composed,
-            stand_in,
-            version=delivery.version,
-            revision=delivery.revision,
-            due=ledger.now() + AT_ONCE,
-            view=digest_of(composed.document),
-            began=case.ledger[-1].to,
-            lane="live",
-            trace=delivery.trace,
-            replaces=known[-1].id if known else None,
-            why_again="deadline_missed",
-            escalates=delivery.id,
-        )
+    def _told_instead(self, delivery: Delivery) -> list[Recipient]:
+        """Nobody, of what a person has not released: late is no reason to tell of it."""
+        return [] if unreleased(delivery) else self._onward.stand_ins(delivery)
 
     async def hold_what_nobody_gets(self) -> None:
         """Deliveries that wait for a recipient who is not described any more go to a person."""

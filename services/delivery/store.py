@@ -26,11 +26,13 @@ _COLUMNS: Final[Mapping[str, str]] = {
     "bulk": "boolean", "attempts": "int", "first_attempt_at": "timestamptz", "next_at": "timestamptz",
     "leased_by": "text", "lease_until": "timestamptz", "received_at": "timestamptz",
     "breached_at": "timestamptz", "held_because": "text", "last_result": "text", "inbox_no": "bigint",
-    "answers": "json", "ledger": "json",
+    "passed_to": "text", "released_by": "text", "released_at": "timestamptz", "chase_at": "timestamptz",
+    "chases": "int", "answers": "json", "ledger": "json",
 }  # fmt: skip
 _CHANGING: Final = (
     "due", "state", "channel", "attempts", "first_attempt_at", "next_at", "leased_by", "lease_until",
-    "received_at", "breached_at", "held_because", "last_result", "inbox_no", "answers", "ledger",
+    "received_at", "breached_at", "held_because", "last_result", "inbox_no", "passed_to", "released_by",
+    "released_at", "chase_at", "chases", "answers", "ledger",
 )  # fmt: skip
 
 
@@ -249,10 +251,18 @@ async def missed_deadlines(tx: Transaction, limit: int) -> list[str]:
     rows = await tx.rows(
         """
         SELECT "case", min(due) AS due FROM (
-            SELECT "case", due FROM deliveries
-            WHERE breached_at IS NULL AND received_at IS NULL AND state IN ('waiting', 'offered', 'held')
-              AND due <= clock_timestamp()
-            ORDER BY due LIMIT :n
+            (
+                SELECT "case", due FROM deliveries
+                WHERE breached_at IS NULL AND received_at IS NULL AND state IN ('waiting', 'offered', 'held')
+                  AND due <= clock_timestamp()
+                ORDER BY due LIMIT :n
+            ) UNION ALL (
+                -- Rejected: nobody has it, though it was received.
+                SELECT "case", due FROM deliveries
+                WHERE state = 'held' AND breached_at IS NULL AND received_at IS NOT NULL
+                  AND due <= clock_timestamp()
+                ORDER BY due LIMIT :n
+            )
         ) AS late GROUP BY "case" ORDER BY due
         """,
         n=limit,

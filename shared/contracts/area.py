@@ -123,3 +123,5 @@ class Recipient(Contract):
     contact: Annotated[Contact | None, OPERATIONAL] = None
     second_contact: Annotated[Contact | None, OPERATIONAL] = None
     on_call: Annotated[Contact | None, OPERATIONAL] = None
+    named_staff: Annotated[list[str], OPERATIONAL] = []
+    """Who of its people may open a restricted case, by their accounts (London 2008 app. 2)."""

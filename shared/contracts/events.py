@@ -93,6 +93,10 @@ class Branch(Contract):
     due: Annotated[Moment | None, OPERATIONAL] = None
     attempts: Annotated[int, OPERATIONAL] = 0
     breached: Annotated[bool, OPERATIONAL] = False
+    chases: Annotated[int, OPERATIONAL] = 0
+    """How often its recipient was asked again to open it or to decide."""
+    passed_to: Annotated[str | None, OPERATIONAL] = None
+    """The recipient whose it is, in place of this one, which said that it is not theirs."""
     ledger: Annotated[list[LedgerEntry], OPERATIONAL] = []
 
 

@@ -26,6 +26,8 @@ class Asked(Contract):
     about: Annotated[list[str], OPERATIONAL] = []
     due: Annotated[Moment | None, OPERATIONAL] = None
     receipts: Annotated[str, OPERATIONAL]
+    no_longer: Annotated[bool | None, OPERATIONAL] = None
+    """True: nothing is asked of this service any more; it is told because it was told before."""
 
 
 class Why(Contract):
@@ -52,7 +54,8 @@ class Sharing(Contract):
 
 
 class Notification(Contract):
-    """One delivery's content. `replaces` is the delivery id of the version it supersedes."""
+    """One delivery's content. `replaces` is the delivery id of the version it supersedes, `changed` the
+    fields in which it differs from that one; it is always whole."""
 
     schema_: Annotated[Literal["waymark.notification/1"], OPERATIONAL, Field(alias="schema")] = (
         "waymark.notification/1"
@@ -62,6 +65,7 @@ class Notification(Contract):
     version: Annotated[int, OPERATIONAL]
     replaces: Annotated[str | None, OPERATIONAL] = None
     why_again: Annotated[str | None, OPERATIONAL] = None
+    changed: Annotated[list[str] | None, OPERATIONAL] = None
     to: Annotated[AddressedTo, OPERATIONAL]
     asked: Annotated[Asked, OPERATIONAL]
     why: Annotated[list[Why], CIRCUMSTANCE] = []
@@ -69,9 +73,14 @@ class Notification(Contract):
     history: Annotated[dict[str, Any], about("family", "special")] = {}
     questions_open: Annotated[list[str], OPERATIONAL] = []
     handling: Annotated[list[v.Handling], OPERATIONAL] = []
+    restricted_to: Annotated[list[str] | None, OPERATIONAL] = None
+    """Of a restricted case: the only people of the recipient who may open it; an empty list: nobody is named
+    yet."""
     sharing: Annotated[Sharing, OPERATIONAL]
     test: Annotated[bool | None, OPERATIONAL] = None
     withdrawn: Annotated[bool | None, OPERATIONAL] = None
+    replayed_at: Annotated[Moment | None, OPERATIONAL] = None
+    """When it was sent once more, though the recipient had acknowledged it, because it asked for that."""
     trace: Annotated[str | None, OPERATIONAL] = None
 
 

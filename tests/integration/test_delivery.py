@@ -425,7 +425,7 @@ async def test_a_rejected_case_goes_to_a_person(world: World) -> None:
     (row,) = await world.rows('SELECT held_by FROM cases WHERE "case" = :case', case=case)
     assert row["held_by"] == "delivery"
     lines = await world.rows('SELECT act, details FROM audit WHERE "case" = :case', case=case)
-    assert [line["act"] for line in lines] == ["delivery.held"]
+    assert [line["act"] for line in lines] == ["delivery.not_passed_on", "delivery.held"]
 
 
 async def test_a_newer_version_replaces_what_was_seen_and_goes_only_where_the_view_changed(

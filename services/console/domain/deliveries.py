@@ -10,7 +10,7 @@ from typing import Any, Final
 RECEIVED: Final = frozenset({"received"})
 """States of a delivery whose deadline is met: the recipient has it (design.md, promise 10)."""
 
-ENDED: Final = RECEIVED | {"superseded", "test_withheld"}
+ENDED: Final = RECEIVED | {"superseded", "passed_on", "refused", "test_withheld"}
 """States in which no deadline runs any more. One that is held for a person still has to be received."""
 
 

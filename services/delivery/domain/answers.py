@@ -17,6 +17,8 @@ from shared.contracts.base import read_moment, write_moment
 from shared.contracts.events import Answer, Branch, CaseAnswered
 
 MOST_RECEIPTS: Final = 100
+REJECTED: Final = "rejected by the recipient"
+"""Why such a delivery is held."""
 CLOCKS_DIFFER: Final = timedelta(minutes=5)
 UNUSABLE_FOR: Final = timedelta(seconds=20)
 """How soon it is looked at again whether a recipient's only channel may be used by now."""
@@ -125,6 +127,8 @@ def receipt(delivery: Delivery, said: Said) -> Noted:
     """
     if delivery.state == "test_withheld":
         raise Closed("It was a test and was not sent.")
+    if delivery.state == "passed_on" and said.kind in ("accepted", "decided"):
+        raise Closed("It was passed on.")
     if any(said.same_as(answer) for answer in delivery.answers):
         return "repeated"
     if said.kind == "received" and delivery.received_at is not None:
@@ -155,16 +159,20 @@ def receipt(delivery: Delivery, said: Said) -> Noted:
         }
     )
     branch.waited(delivery, said.kind, said.came)
+    if _STEPS[said.kind] > reached:
+        delivery.chases = 0
     _received(delivery, said.came)
-    if said.kind == "rejected" and delivery.state != "superseded":
+    if said.kind == "rejected" and delivery.state not in ("superseded", "passed_on"):
         # Nobody has it now: it goes to a person, with the clock still running.
-        hold(delivery, "rejected by the recipient")
+        hold(delivery, REJECTED)
     return "late" if _STEPS[said.kind] < reached else "recorded"
 
 
 def missed(delivery: Delivery, now: datetime) -> bool:
     """Note a missed deadline, once; whether it is news."""
-    if delivery.breached_at is not None or delivery.received_at is not None or delivery.due > now:
+    if delivery.breached_at is not None or delivery.due > now:
+        return False
+    if delivery.received_at is not None and delivery.held_because != REJECTED:
         return False
     if not delivery.awaited and delivery.state != "held":
         return False
@@ -209,6 +217,8 @@ def answered(case: CaseRecord, deliveries: Sequence[Delivery]) -> CaseAnswered:
                 due=delivery.due,
                 attempts=delivery.attempts,
                 breached=delivery.breached_at is not None,
+                chases=delivery.chases,
+                passed_to=delivery.passed_to,
                 ledger=delivery.ledger,
             )
             for delivery in ordered
@@ -249,10 +259,7 @@ def _answer(
 def _received(delivery: Delivery, at: datetime) -> None:
     if delivery.received_at is None:
         delivery.received_at = at
-    if (
-        delivery.state in ("waiting", "offered", "held")
-        and delivery.held_because != "rejected by the recipient"
-    ):
+    if delivery.state in ("waiting", "offered", "held") and delivery.held_because != REJECTED:
         delivery.state = "received"
         delivery.held_because = None
         delivery.next_at = delivery.leased_by = delivery.lease_until = None

@@ -12,10 +12,13 @@ from typing import Any, Final, Literal
 from shared import vocabulary as v
 from shared.contracts.envelope import LedgerEntry
 
-DeliveryState = Literal["waiting", "offered", "received", "held", "superseded", "test_withheld"]
+DeliveryState = Literal[
+    "waiting", "offered", "received", "held", "superseded", "passed_on", "refused", "test_withheld"
+]
 """waiting: to be sent, or sent again; offered: lies in the inbox or on the topic; received: the deadline
 is met; held: a person has to see to it; superseded: a newer version took its place before it was
-received; test_withheld: a test record that nobody live may get."""
+received; passed_on: not theirs, another recipient has it; refused: restricted, and a person decided that
+it must not go; test_withheld: a test record that nobody live may get."""
 
 OPEN: Final = frozenset({"waiting", "offered"})
 OWNER: Final = "delivery"
@@ -125,6 +128,12 @@ class Delivery:
     held_because: str | None = None
     last_result: str | None = None
     inbox_no: int | None = None
+    passed_to: str | None = None
+    released_by: str | None = None
+    released_at: datetime | None = None
+    chase_at: datetime | None = None
+    """When whoever has not opened or decided is asked again; of one that waits for release, when that is."""
+    chases: int = 0
     answers: list[dict[str, Any]] = field(default_factory=list)
     ledger: list[LedgerEntry] = field(default_factory=list)
     begun: bool = False

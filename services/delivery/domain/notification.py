@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -10,14 +10,23 @@ from typing import Any, Final
 from services.delivery.domain.case import Decided, Route
 from services.delivery.domain.profiles import profile_of
 from services.delivery.domain.projection import show
+from services.delivery.domain.restricted import is_restricted
 from shared.contracts.base import write_moment
 
 Data = dict[str, Any]
 
 SCHEMA: Final = "waymark.notification/1"
-NOT_OF_THE_VIEW: Final = ("delivery", "version", "replaces", "why_again", "trace", "questions_open")
+NOT_OF_THE_VIEW: Final = (
+    "delivery", "version", "replaces", "why_again", "changed", "trace", "questions_open", "restricted_to",
+    "replayed_at",
+)  # fmt: skip
 """Two notifications that differ in these alone show a recipient the same (and so does another deadline)."""
 
+_OFFER: Final = {
+    "because": "A programme is to be offered.",
+    "rule": "waymark/offer",
+    "source": "Waymark, promise 11",
+}
 _DOUBT: Final = {
     "because": "A link to earlier records is likely but not confirmed: this is the higher of the two readings.",
     "rule": "waymark/doubt",
@@ -45,8 +54,11 @@ def consent_of(incident: Mapping[str, Any]) -> str:
     return "not_asked" if asked is False else "unknown"
 
 
-def compose(decided: Decided, route: Route, recipient: str) -> Composed:
-    """What `recipient` is shown of `decided` along `route`."""
+def compose(
+    decided: Decided, route: Route, recipient: str, *, named_staff: Sequence[str] = (), asked: bool = True
+) -> Composed:
+    """What `recipient` is shown of `decided` along `route`. `named_staff`: who of its people may open a
+    restricted case; `asked`: whether this version still routes to it."""
     if decided.withdrawn:
         return Composed(recipient, route, _withdrawn(decided, route, recipient))
     consent = consent_of(decided.incident)
@@ -68,6 +80,15 @@ def compose(decided: Decided, route: Route, recipient: str) -> Composed:
     ]
     if decided.receipt.get("doubt"):
         why.append(dict(_DOUBT))
+    if profile.never_of:
+        # A rule that fired on her tells of her.
+        why = [dict(_OFFER)]
+    handling = [
+        one
+        for one in result.get("handling") or ()
+        # That a child's case is open is what social care knows.
+        if one != "update_open_case" or "involvement" in profile.past
+    ]
     document: Data = {
         "schema": SCHEMA,
         "case": decided.case,
@@ -82,13 +103,17 @@ def compose(decided: Decided, route: Route, recipient: str) -> Composed:
         "questions_open": sorted({question["fact"] for question in decided.receipt.get("questions") or ()})
         if profile.questions
         else [],
-        "handling": list(result.get("handling") or ()),
+        "handling": handling,
         "sharing": {
             "basis": route.basis,
             "consent": "unknown" if profile.never_of else consent,
             "withheld": shown.withheld,
         },
     }
+    if not asked:
+        document["asked"]["no_longer"] = True
+    if is_restricted(handling):
+        document["restricted_to"] = list(named_staff)
     if decided.test:
         document["test"] = True
     return Composed(recipient, route, document)
@@ -131,6 +156,7 @@ def completed(
     replaces: str | None,
     why_again: str | None,
     trace: str | None,
+    changed: Sequence[str] | None = None,
 ) -> Data:
     """The whole notification. `receipts`: the address that receipts go to."""
     document = composed.document
@@ -141,6 +167,7 @@ def completed(
         "version": version,
         "replaces": replaces,
         "why_again": why_again,
+        "changed": None if changed is None else list(changed),
         **{key: value for key, value in document.items() if key not in ("schema", "case")},
         "asked": {**document["asked"], "due": write_moment(due), "receipts": receipts},
         "trace": trace,
@@ -164,8 +191,51 @@ def view_of_document(document: Mapping[str, Any]) -> Data:
     return view
 
 
-def for_stand_in(document: Mapping[str, Any], route: Route, recipient: str) -> Composed:
-    """A sent notification, for whom a missed deadline escalates to: what both roles may see.
+def changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """The fields in which a composed notification differs from the one that it replaces, by their paths:
+    `incident.summary`, `incident.adults[a1].address`, `history.marac`, `asked.response`.
+
+    Works on what both show, so that it tells a recipient nothing that it may not see.
+    """
+    found: set[str] = set()
+    for part in ("asked", "why", "handling", "withdrawn"):
+        old, new = before.get(part), now.get(part)
+        if part == "asked":
+            for name in ("response", "about", "no_longer"):
+                if (old or {}).get(name) != (new or {}).get(name):
+                    found.add(f"asked.{name}")
+        elif (old or None) != (new or None):
+            found.add(part)
+    for part in ("incident", "history"):
+        old, new = before.get(part) or {}, now.get(part) or {}
+        for name in old.keys() | new.keys():
+            if old.get(name) == new.get(name) or name in ("revision", "as_of"):
+                continue
+            if name in ("adults", "children"):
+                found |= _people_changed(f"{part}.{name}", old.get(name) or (), new.get(name) or ())
+            elif isinstance(old.get(name), dict) and isinstance(new.get(name), dict):
+                inner = old[name].keys() | new[name].keys()
+                found |= {f"{part}.{name}.{one}" for one in inner if old[name].get(one) != new[name].get(one)}
+            else:
+                found.add(f"{part}.{name}")
+    return sorted(found)
+
+
+def _people_changed(path: str, old: Sequence[Data], new: Sequence[Data]) -> set[str]:
+    before = {one["id"]: one for one in old}
+    after = {one["id"]: one for one in new}
+    found = {f"{path}[{one}]" for one in before.keys() ^ after.keys()}
+    for id_ in before.keys() & after.keys():
+        names = before[id_].keys() | after[id_].keys()
+        found |= {f"{path}[{id_}].{name}" for name in names if before[id_].get(name) != after[id_].get(name)}
+    return found
+
+
+def for_stand_in(
+    document: Mapping[str, Any], route: Route, recipient: str, *, named_staff: Sequence[str] = ()
+) -> Composed:
+    """A sent notification, for whom a missed deadline escalates to or it is passed on to: what both roles
+    may see.
 
     `route.service` is the stand-in's role. What the first recipient was not shown is not known here any
     more, so a stand-in of another role sees what is allowed to both.
@@ -181,4 +251,6 @@ def for_stand_in(document: Mapping[str, Any], route: Route, recipient: str) -> C
         again["incident"], again["history"] = shown.incident, shown.history
         withheld = {entry["field"]: entry for entry in (*document["sharing"]["withheld"], *shown.withheld)}
         again["sharing"] = {**document["sharing"], "withheld": list(withheld.values())}
+    if is_restricted(document.get("handling") or ()):
+        again["restricted_to"] = list(named_staff)
     return Composed(recipient, route, again)

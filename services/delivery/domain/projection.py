@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from services.delivery.domain.fields import Plan, Whole
+from services.delivery.domain.guarded import Guarded, guarded_in, without
 from services.delivery.domain.profiles import Profile, Subject, View, view_of
 
 Data = dict[str, Any]
@@ -18,6 +19,8 @@ Data = dict[str, Any]
 _VICTIM_ROLES: Final = frozenset({"victim", "both", None})
 """`both` is a victim too; of one whose role is unknown the safer is taken."""
 _INTIMATE_VALUES: Final = frozenset({"sexual", "strangulation"})
+_NAMES_THE_CASE: Final = frozenset({"schema", "force", "reference"})
+"""Without these nobody could speak of the case, whatever a force puts into its references."""
 
 
 @dataclass
@@ -67,6 +70,8 @@ def show(
         _without_intimate(shown.get("incident"), "incident.violence", withheld)
     known = frozenset(child["id"] for child in incident.get("children") or ())
     past = _past(history, view, withheld, people, known, told_of)
+    if not profile.whereabouts:
+        _without_guarded(incident, shown, past, withheld, names_too=bool(profile.never_of))
     listed = withheld.listed()
     if profile.never_of:
         # A list of what there is to be known of her would tell something of her.
@@ -232,6 +237,42 @@ def _past(
             kept = [e for e in entries if _may_appear(e.get("child"), people, known, told_of, e.get("id"))]
             _keep(shown, name, kept)
     return shown
+
+
+def _without_guarded(
+    incident: Mapping[str, Any], shown: Data, past: Data, withheld: Withheld, *, names_too: bool
+) -> None:
+    """What was written into another field all the same: her address, her number, her name."""
+    victims = [adult for adult in incident.get("adults") or () if _subject(adult) == "victim"]
+    guarded = guarded_in(incident, victims, names_too=names_too)
+    for data, prefix in ((shown, ""), (past, "history.")):
+        for name, value in list(data.items()):
+            if name in _NAMES_THE_CASE:
+                continue
+            if name in ("adults", "children"):
+                for person in value:
+                    _drop_guarded(person, guarded, f"{name}[{person['id']}].", withheld)
+            else:
+                kept, hit = without(value, guarded)
+                if hit:
+                    withheld.note(f"{prefix}{name}", "gives the victim away")
+                    if kept is None:
+                        del data[name]
+                    else:
+                        data[name] = kept
+
+
+def _drop_guarded(person: Data, guarded: Guarded, path: str, withheld: Withheld) -> None:
+    for name, value in list(person.items()):
+        if name == "id":
+            continue
+        kept, hit = without(value, guarded)
+        if hit:
+            withheld.note(f"{path}{name}", "gives the victim away")
+            if kept is None:
+                del person[name]
+            else:
+                person[name] = kept
 
 
 def _keep(data: Data, name: str, kept: list[Any]) -> None:

@@ -45,6 +45,8 @@ class Recipient:
     test: bool = False
     stand_in: bool = False
     """Gets a case only by escalation, or because an area names it."""
+    named_staff: tuple[str, ...] = ()
+    """Who of its people may open a restricted case."""
     always_open: bool = True
     """False: somebody is there in the office hours of its area only."""
     out_of_hours: str | None = None

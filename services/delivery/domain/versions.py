@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Final
@@ -64,7 +64,9 @@ def change_for(decided: Decided, wanted: Sequence[Wanted], earlier: Iterable[Del
         _change_for_one(decided, one, before.pop(key, []), running, change)
     # Nobody is told any more of what no longer goes to them and was not sent yet.
     for deliveries in before.values():
-        change.superseded += [d for d in deliveries if d.awaited and not d.may_be_known(running)]
+        change.superseded += [
+            d for d in deliveries if (d.awaited or d.state == "held") and not d.may_be_known(running)
+        ]
     return change
 
 
@@ -118,15 +120,29 @@ def _not_later(delivery: Delivery, due: datetime) -> None:
         delivery.due = due
 
 
-def merged(addressed: Sequence[Addressed]) -> list[Addressed]:
-    """Each recipient and role once: about all, at the highest response, by the earliest deadline."""
+def merged(
+    addressed: Sequence[Addressed], redirects: Mapping[tuple[str, str], Recipient | None] | None = None
+) -> list[Addressed]:
+    """Each recipient and role once: about all, at the highest response, by the earliest deadline.
+
+    `redirects`: per recipient and role that passed the case on, whose it is.
+    """
     first: dict[tuple[str | None, str, str | None], Addressed] = {}
-    for one in addressed:
+    for given in addressed:
+        one = _redirected(given, redirects or {})
         name = one.recipient.id if one.recipient else None
         key = (name, one.route.service, one.route.area if name is None else None)
         other = first.get(key)
         first[key] = one if other is None else Addressed(_both(other.route, one.route), one.recipient)
     return list(first.values())
+
+
+def _redirected(one: Addressed, redirects: Mapping[tuple[str, str], Recipient | None]) -> Addressed:
+    recipient, seen = one.recipient, set[tuple[str, str]]()
+    while recipient is not None and (key := (recipient.id, one.route.service)) in redirects and key not in seen:
+        seen.add(key)
+        recipient = redirects[key]
+    return replace(one, recipient=recipient)
 
 
 def _both(a: Route, b: Route) -> Route:

@@ -333,15 +333,7 @@ def _look_alike(rng: Random, record: Data, kind: str) -> Data | None:
     if kind == "twin_named_alike":
         # A record with a misspelt name would make of its bearer's own name a twin's.
         givens = _givens(query["sex"])
-        # Thomas and Tommy are one name's two forms, which no parents give to two children.
-        alike = [
-            one
-            for one in givens
-            if one != given
-            and one[0] == given[0]
-            and given in givens
-            and not is_short_form(one.casefold(), given.casefold())
-        ]
+        alike = [one for one in givens if one[0] == given[0] and given in givens and _is_another(one, given)]
         if not alike:
             return None
         query["name"]["given"] = rng.choice(alike)
@@ -370,7 +362,12 @@ def _givens(sex: str) -> list[str]:
 
 
 def _another_given(rng: Random, sex: str, given: str) -> str:
-    return rng.choice([one for one in _givens(sex) if one != given])
+    return rng.choice([one for one in _givens(sex) if _is_another(one, given)])
+
+
+def _is_another(one: str, other: str) -> bool:
+    """Whether parents would give the two names to two children: not Thomas and Tommy, one name's two forms."""
+    return one != other and not is_short_form(one.casefold(), other.casefold())
 
 
 # --- told -----------------------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from services.triage.domain.engine import Case, Summary, as_it_could_be, as_it_stands, judge
-from services.triage.domain.facts import FACTS
+from services.triage.domain.facts import FACTS, INQUIRIES
 from services.triage.domain.findings import case_of, find
 from services.triage.domain.protocol import Protocol, rule_book
 from services.triage.protocols import LIBRARY, load_library
@@ -114,3 +114,10 @@ def test_the_fourteen_safeguards_are_all_in_the_file() -> None:
             path, _, name = shown_by.partition("::")
             tree = ast.parse((root / path).read_text(encoding="utf-8"))
             assert name in {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}
+
+
+def test_no_question_is_about_what_only_the_history_tells() -> None:
+    """The answer would be social care's, and the question would tell the police that there is one to give."""
+    asked = {FACTS[name] for name in INQUIRIES if name in FACTS}
+    assert not [fact.name for fact in asked if "history." in fact.comes_from]
+    assert all(inquiry.to == "police" for inquiry in INQUIRIES.values())

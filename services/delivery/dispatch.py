@@ -33,6 +33,11 @@ BULK_AT_ALL: Final = 1000
 """How much bulk may wait here for all recipients."""
 UNRECORDED: Final = 300
 """Bulk goes on when fewer attempts wait to be stored: what is not stored is sent again after a crash."""
+BULK_AT_LEAST: Final = 2
+LOOK_EVERY_S: Final = 0.02
+TOO_LATE_S: Final = 0.004
+"""Bulk takes what the process has to spare: half as much at once where it wakes so much too late, one more
+where it does not."""
 _NEWEST_WEIGHS: Final = 0.2
 
 ATTEMPTS = Counter("waymark_delivery_attempts_total", "Attempts to deliver", ["outcome"])
@@ -80,7 +85,7 @@ class Dispatcher:
         per_recipient: int,
         at_once: int,
         attempt_s: float,
-        bulk_at_once: int = 16,
+        bulk_at_once: int = 64,
     ) -> None:
         self._send = send
         self._done: Callable[[Attempt], None] = _nobody_listens
@@ -90,6 +95,7 @@ class Dispatcher:
         self._at_once = at_once
         self._attempt_s = attempt_s
         self._bulk_at_once = min(bulk_at_once, at_once)
+        self._bulk_now = min(8, self._bulk_at_once)
         self._heap: list[tuple[Key, Leased]] = []
         self._lanes: dict[str, Lane] = defaultdict(Lane)
         self._behind: dict[tuple[str, str], list[tuple[Key, Leased]]] = defaultdict(list)
@@ -225,7 +231,7 @@ class Dispatcher:
     def _bulk_is_much(self) -> bool:
         """Whether bulk has all the places that it may have together."""
         return (
-            self._bulk_under_way >= self._bulk_at_once
+            self._bulk_under_way >= self._bulk_now
             or len(self._unrecorded) >= UNRECORDED
             or self._live_at_work > 0
         )
@@ -316,6 +322,22 @@ class Dispatcher:
         while lane.parked and moved < self._places_for(lane.parked[0][1], lane):
             heapq.heappush(self._heap, heapq.heappop(lane.parked))
             moved += 1
+
+    async def watch(self) -> None:
+        """Measure for ever how late this process wakes, and let bulk have as much as that allows."""
+        loop = asyncio.get_running_loop()
+        while True:
+            wanted = loop.time() + LOOK_EVERY_S
+            await asyncio.sleep(LOOK_EVERY_S)
+            self.woke(loop.time() - wanted)
+
+    def woke(self, late_s: float) -> None:
+        """The process woke so much later than it should have."""
+        if late_s > TOO_LATE_S:
+            self._bulk_now = min(self._bulk_now, max(BULK_AT_LEAST, self._bulk_now // 2))
+        elif self._bulk_now < self._bulk_at_once:
+            self._bulk_now += 1
+            self._go_on_with(self._kept_bulk, self._bulk_is_much)
 
     async def close(self, within_s: float = 5.0) -> None:
         """Begin nothing more; give back what was not begun; let what is under way end."""

@@ -102,6 +102,7 @@ def create_app(settings: Settings) -> FastAPI:
     runtime.consume({DECIDED: decisions.handle}, decoders={DECIDED: EVENT})
     runtime.keep_running(recorder.run)
     runtime.keep_running(rounds.run)
+    runtime.keep_running(dispatcher.watch)
     runtime.keep_running(addresses.run)
     runtime.keep_running(deadlines.run)
     runtime.keep_running(notices.run)

@@ -40,7 +40,7 @@ class Settings(ServiceSettings):
     per_recipient: int = Field(8, ge=1, le=256, description="requests under way to one recipient at once")
     at_once: int = Field(512, ge=1, le=10_000, description="requests under way to all recipients at once")
     bulk_at_once: int = Field(
-        16, ge=1, le=1000, description="of those, how many may be bulk: replays, imports, backfills"
+        64, ge=1, le=1000, description="of those, how many may be bulk (replays, imports) where there is time"
     )
     attempt_s: float = Field(10, gt=0, le=20, description="how long one attempt may take")
     record_every_ms: int = Field(

@@ -33,12 +33,16 @@ def leased(
 class Recipients:
     """Recipients that answer when they are told to, and remember in which order they were asked."""
 
-    def __init__(self, *, per_recipient: int = 2, at_once: int = 10, slow: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self, *, per_recipient: int = 2, at_once: int = 10, slow: tuple[str, ...] = (), bulk_at_once: int = 8
+    ) -> None:
         self.asked: list[str] = []
         self.done: list[str] = []
         self.unused: list[str] = []
         self.slow = {name: asyncio.Event() for name in slow}
-        self.dispatcher = Dispatcher(self.send, per_recipient=per_recipient, at_once=at_once, attempt_s=10)
+        self.dispatcher = Dispatcher(
+            self.send, per_recipient=per_recipient, at_once=at_once, attempt_s=10, bulk_at_once=bulk_at_once
+        )
         self.dispatcher.report_to(lambda attempt: self.done.append(attempt.delivery), self.unused.append)
 
     async def send(self, one: Leased) -> Attempt:
@@ -222,7 +226,7 @@ async def test_bulk_leaves_half_of_a_lane_and_most_of_all_places_to_what_is_live
     at.dispatcher.put([leased(f"bulk {name} {n}", name, bulk=True) for name in names for n in range(20)])
     await at.settle()
     under_way = [one for one in at.asked if one.startswith("bulk")]
-    assert len(under_way) == 16  # of all places; of each lane half at most
+    assert len(under_way) == 8  # of all places; of each lane half at most
     assert max(sum(f" {name} " in one for one in under_way) for name in names) == 2
     at.dispatcher.put([leased(f"live {name} {n}", name) for name in names for n in range(2)])
     await at.settle()
@@ -239,8 +243,8 @@ async def test_bulk_of_many_recipients_has_so_many_places_together_and_all_of_it
     at = Recipients(per_recipient=4, at_once=100, slow=names)
     at.dispatcher.put([leased(f"bulk {name} {n}", name, bulk=True) for name in names for n in range(3)])
     await at.settle()
-    assert len(at.asked) == 16
-    assert at.dispatcher.bulk_room() == BULK_AT_ALL - 120 + 16
+    assert len(at.asked) == 8
+    assert at.dispatcher.bulk_room() == BULK_AT_ALL - 120 + 8
     for name in names:
         at.slow[name].set()
     for _ in range(5):
@@ -257,3 +261,23 @@ async def test_no_bulk_begins_while_something_live_is_being_worked_out() -> None
         assert at.asked == ["live"]
     await at.settle()
     assert at.asked == ["live", "bulk"]
+
+
+async def test_bulk_takes_what_the_process_has_to_spare() -> None:
+    names = tuple(f"r{n}" for n in range(40))
+    at = Recipients(per_recipient=4, at_once=100, slow=names, bulk_at_once=20)
+    at.dispatcher.put([leased(f"bulk {name}", name, bulk=True) for name in names])
+    for _ in range(50):
+        at.dispatcher.woke(0.0)
+    await at.settle()
+    assert len(at.asked) == 20
+    for _ in range(10):
+        at.dispatcher.woke(0.1)
+    at.slow["r0"].set()
+    await at.settle()
+    assert len(at.asked) == 20  # too much is under way already: what ends makes no place
+    for name in names:
+        at.slow[name].set()
+    await at.settle()
+    await at.settle()
+    assert len(at.done) == 40

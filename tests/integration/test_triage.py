@@ -8,6 +8,8 @@ from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 from urllib.parse import quote
 
@@ -31,6 +33,8 @@ from shared.stage import Event, Stage
 from tests.builders import an_incident
 from tests.integration.conftest import Servers
 from tests.integration.waiting import until
+from tests.protocols.test_checking import CASES
+from tests.protocols.test_files import HEAD, rule
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -149,8 +153,18 @@ async def world(servers: Servers) -> AsyncIterator[World]:
             for name, who in PEOPLE.items():
                 held[name] = (await keys.create(tx, **who))[1]
         await owner.close()
+        own = Path(stack.enter_context(TemporaryDirectory()))
+        trial = (HEAD + rule("when: {strangulation: true}", "at_least: {child_level: 4}")).replace(
+            "id: trial", "id: board-trial"
+        )
+        (own / "board-trial.v1.yaml").write_text(trial)
+        (own / "board-trial.v1.cases.yaml").write_text(
+            CASES.replace("trial/1", "board-trial/1").replace("child_level: 3", "child_level: 4")
+        )
         app = create_app(
-            Settings(database=servers.database, kafka=servers.kafka, partitions=servers.partitions)
+            Settings(
+                database=servers.database, kafka=servers.kafka, partitions=servers.partitions, protocols=own
+            )
         )
         await stack.enter_async_context(app.router.lifespan_context(app))
         client = await stack.enter_async_context(
@@ -661,3 +675,40 @@ async def test_two_people_set_a_reason_aside_and_any_other_raises_again(world: W
 
 
 HEARD: dict[str, Any] = {"id": "c1", "born": "2014-05-16", "area": "northbury", "presence": "heard"}
+
+
+async def test_two_people_of_two_agencies_publish_a_boards_own_version_by_its_digest(world: World) -> None:
+    listed = (await world.get("officer", "/v1/protocols")).json()
+    own = next(one for one in listed["protocols"] if one["protocol"] == "board-trial/1")
+    assert not own["may_decide"]
+    assert {one["protocol"] for one in listed["protocols"] if one["live_in"]} == {"london-dvrim/1"}
+    path, said = "/v1/protocols/board-trial/1/approvals", {"digest": own["digest"]}
+
+    async def approve(who: str, path: str = path, said: dict[str, str] = said) -> httpx.Response:
+        return await world.client.post(path, json=said, headers={"Authorization": f"Bearer {world.held[who]}"})
+
+    assert (await approve("officer", said={"digest": f"sha256:{'0' * 64}"})).status_code == 409
+    assert (await approve("officer", path="/v1/protocols/london-dvrim/1/approvals")).status_code == 404
+    assert (await approve("ops")).status_code == 403
+    for who in ("officer", "officer", "colleague"):  # the same again, and another of the same agency
+        answer = await approve(who)
+        assert (answer.status_code, answer.json()["published"]) == (202, False)
+    assert (await approve("worker")).json()["published"] is True
+
+    async def may_decide() -> bool:
+        found = (await world.get("ops", "/v1/protocols")).json()["protocols"]
+        return bool(next(one for one in found if one["protocol"] == "board-trial/1")["may_decide"])
+
+    await until(may_decide, "the running service to know of the approvals", within_s=30)
+
+
+async def test_what_the_shadow_differs_by_is_counted_where_anybody_can_see_it(world: World) -> None:
+    async def counted() -> bool:
+        shadows = (await world.get("ops", "/v1/protocols")).json()["shadows"]
+        return any(one["higher"] + one["lower"] + one["same"] + one["services"] for one in shadows)
+
+    await until(counted, "the counts of the shadow", within_s=30)
+    (one,) = [
+        one for one in (await world.get("ops", "/v1/protocols")).json()["shadows"] if one["area"] == "northbury"
+    ]
+    assert (one["live"], one["shadow"]) == ("london-dvrim/1", "blackburn-with-darwen/1")

@@ -15,10 +15,13 @@ def unfit_choices(library: Library, areas: Areas) -> Iterator[str]:
     """
     for area in areas.by_id.values():
         choice = area.rules.protocol
-        live = library.get(choice.live)
-        if live is None:
-            yield f"{area.id}: protocol.live: there is no protocol {choice.live}."
-        elif live.never_live is not None:
-            yield f"{area.id}: protocol.live: {choice.live} may never decide. {live.never_live.because}"
+        named = {"protocol.live": choice.live}
+        named |= {f"protocol.then from {one.since}": one.live for one in choice.then or ()}
+        for where, ref in named.items():
+            live = library.get(ref)
+            if live is None:
+                yield f"{area.id}: {where}: there is no protocol {ref}."
+            elif live.never_live is not None:
+                yield f"{area.id}: {where}: {ref} may never decide. {live.never_live.because}"
         if choice.shadow is not None and library.get(choice.shadow) is None:
             yield f"{area.id}: protocol.shadow: there is no protocol {choice.shadow}."

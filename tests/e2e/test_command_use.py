@@ -57,9 +57,9 @@ def test_every_services_commands_are_mounted() -> None:
     named = {name.split()[0] for name in commands()}
 
     assert named == {
-        "bench", "check-sender", "dead-letters", "demo", "evaluate", "keys", "link", "migrate", "protocols",
-        "receive", "recipients", "reconcile", "records", "run", "send", "simulate", "status", "train-linkage",
-        "up",
+        "bench", "check-sender", "compare", "dead-letters", "demo", "evaluate", "explain", "keys", "link",
+        "migrate", "protocols", "receive", "recipients", "reconcile", "records", "run", "send", "simulate",
+        "status", "train-linkage", "up",
     }  # fmt: skip
 
 

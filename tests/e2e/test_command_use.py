@@ -87,7 +87,7 @@ def test_every_services_commands_are_mounted() -> None:
         "send no-such-file.json --url http://127.0.0.1:1 --key x",
         "send --concurrency 0 x",
         "bench pipeline --seconds 0",
-        "bench linkage --each 5",
+        "bench linkage --sizes 5",
         "demo --incidents 0",
     ],
 )

@@ -14,6 +14,8 @@ import pytest
 import uvicorn
 from typer.testing import CliRunner
 
+from services.enrichment import people_store
+from services.enrichment.domain.linkage import read_person
 from services.enrichment.importing.command import app
 from shared import keys
 from shared.db import Database
@@ -56,6 +58,25 @@ async def worker(servers: Servers) -> AsyncIterator[Worker]:
     async with worker_on(servers) as one:
         await empty(one)
         yield one
+
+
+async def test_people_on_file_are_found_by_rare_keys_however_many_share_the_common_ones(worker: Worker) -> None:
+    sian = read_person({**RECORDS["people"][0], "address": {"line1": "14 Mill Lane", "postcode": "NB4 2QT"}})
+    namesakes = [
+        read_person({"id": f"n{i}", "name": {"given": "Sian", "family": "Hughes"}, "born": f"{1950 + i}"})
+        for i in range(5)
+    ]
+    asked = read_person({"id": "q", "name": {"given": "Sian", "family": "Huges"}, "born": "1994-07-03"})
+    async with worker.outbox.database.transaction() as tx:
+        await people_store.file_people(tx, [sian, *namesakes])
+        await people_store.file_people(tx, [sian])
+        ((few),) = await people_store.find_candidates(tx, [asked], most_per_key=4)
+        every, nobody = await people_store.find_candidates(
+            tx, [asked, read_person({"id": "nobody"})], most_per_key=50
+        )
+    assert [one.id for one in few] == ["css-1"]
+    assert ({one.id for one in every}, nobody) == ({"css-1", *(one.id for one in namesakes)}, [])
+    assert (few[0].name, few[0].born, few[0].line) == (sian.name, sian.born, sian.line)
 
 
 async def test_characters_that_the_database_cannot_hold_in_text_hold_up_nothing(

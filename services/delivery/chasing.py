@@ -9,7 +9,7 @@ from typing import Final
 
 from prometheus_client import Counter
 
-from services.delivery import desk_store, store
+from services.delivery import desk_store, notices, store
 from services.delivery.book import Book
 from services.delivery.domain.case import CaseRecord, Delivery
 from services.delivery.domain.chasing import MOST_CHASES, awaited_step, next_chase
@@ -73,6 +73,8 @@ class Chasing:
             area = self._areas.of(delivery.route.area, delivery.case.partition("/")[0])
             delivery.chase_at = None if unreleased(delivery) else next_chase(delivery, area, now)
             CHASES.labels(delivery.service, step, done).inc()
+            if done == "chased":
+                await notices.ask(tx, [delivery.recipient], "not_answered", delivery.id)
             await audit.record(
                 tx,
                 who="delivery",

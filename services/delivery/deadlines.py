@@ -140,7 +140,8 @@ class Deadlines:
         async with self._outbox.database.transaction() as tx:
             warned = await deadlines_store.alarm(tx, danger, ledger.now())
             for row in warned:
-                await notices.ask(tx, [row["recipient"]], "deadline_near", row["id"])
+                if not row["unreleased"]:
+                    await notices.ask(tx, [row["recipient"]], "deadline_near", row["id"])
                 await audit.record(
                     tx,
                     who="delivery",

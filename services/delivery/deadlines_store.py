@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from services.delivery.domain.forecast import Pending
+from services.delivery.domain.restricted import UNRELEASED
 from shared.db import Row, Transaction
 
 _READ_AT_MOST = 2000
@@ -52,7 +53,8 @@ async def pending(tx: Transaction) -> list[Pending]:
 
 
 async def alarm(tx: Transaction, deliveries: Sequence[str], now: datetime) -> list[Row]:
-    """Note that somebody is warned of these, each once: id, case and recipient of those that were not."""
+    """Note that somebody is warned of these, each once: id, case, recipient and service of those that were
+    not, and whether it waits for its release (`unreleased`)."""
     if not deliveries:
         return []
     return await tx.rows(
@@ -63,8 +65,10 @@ async def alarm(tx: Transaction, deliveries: Sequence[str], now: datetime) -> li
               AND state IN ('waiting', 'offered', 'held')
             FOR UPDATE SKIP LOCKED
         )
-        RETURNING id, "case", recipient, service
+        RETURNING id, "case", recipient, service,
+            state = 'held' AND held_because IS NOT DISTINCT FROM :unreleased AS unreleased
         """,
         ids=list(deliveries),
         now=now,
+        unreleased=UNRELEASED,
     )

@@ -82,7 +82,7 @@ def routes(
         )
         async with runtime.database.transaction() as tx:
             found = await store.case_of(tx, delivery)
-        if found is None or found["recipient"] != recipient:
+        if found is None or found["recipient"] != recipient or found["unreleased"]:
             raise Refused(404, "No such delivery", "There is no delivery of this id for this key.")
         try:
             status = await recorder.said(said, found["case"])

@@ -25,7 +25,9 @@ from shared.db import Database, Row, Transaction
 from shared.errors import BadSettings, Retryable
 from shared.privacy import Secret
 
-Kind = Literal["waiting", "deadline_near", "deadline_missed", "address_disabled", "address_failing"]
+Kind = Literal[
+    "waiting", "deadline_near", "deadline_missed", "not_answered", "address_disabled", "address_failing"
+]
 
 AGAIN_AFTER_S: Final = 300.0
 """Of the same kind, about nothing in particular, one in five minutes is enough."""
@@ -41,6 +43,7 @@ _SUBJECTS: Final[dict[str, str]] = {
     "waiting": "Something waits for you in Waymark",
     "deadline_near": "A deadline in Waymark is near",
     "deadline_missed": "A deadline in Waymark was missed",
+    "not_answered": "Something in Waymark waits for your answer",
     "address_disabled": "Waymark no longer sends to your address",
     "address_failing": "Your address does not answer Waymark",
 }
@@ -49,6 +52,8 @@ _TEXTS: Final[dict[str, str]] = {
     "deadline_near": "Something for {recipient} has not been received yet and its deadline is near."
     " Please see to it now:",
     "deadline_missed": "Something for {recipient} was not received by its deadline. Please see to it now:",
+    "not_answered": "{recipient} has received something that nobody has opened, or decided, in the time for it."
+    " Please see to it now:",
     "address_disabled": "The webhook address of {recipient} is used no more: it said that it is gone, or did"
     " not answer for days. What comes meanwhile waits in the inbox. Once the address answers its challenge it"
     " is used again:",
@@ -202,6 +207,7 @@ class Notices:
             "waiting": (recipient.notice,),
             "deadline_near": (recipient.second_contact, recipient.contact, recipient.notice),
             "deadline_missed": (recipient.on_call, self._on_call, recipient.second_contact, recipient.contact),
+            "not_answered": (recipient.contact, recipient.second_contact, recipient.notice),
             "address_disabled": (recipient.contact, recipient.notice, self._on_call),
             "address_failing": (recipient.contact, recipient.notice),
         }

@@ -161,7 +161,8 @@ class Rounds:
                 service=delivery.service,
                 state=delivery.state,
             )
-            await notices.ask(tx, [delivery.recipient], "deadline_missed", delivery.id)
+            if not unreleased(delivery):
+                await notices.ask(tx, [delivery.recipient], "deadline_missed", delivery.id)
             of_case = deliveries[delivery.case]
             for stand_in in self._told_instead(delivery):
                 if delivery.id not in contents:

@@ -14,6 +14,7 @@ from typing import Any, Final
 import orjson
 
 from services.delivery.domain.case import CaseRecord, Delivery, Route
+from services.delivery.domain.restricted import UNRELEASED
 from shared import audit
 from shared.contracts.base import write_exact_moment
 from shared.contracts.envelope import LedgerEntry
@@ -184,8 +185,15 @@ async def update_deliveries(tx: Transaction, deliveries: Sequence[Delivery]) -> 
 
 
 async def case_of(tx: Transaction, delivery: str) -> Row | None:
-    """The case and recipient of a delivery."""
-    return await tx.row('SELECT "case", recipient FROM deliveries WHERE id = :id', id=delivery)
+    """The case and recipient of a delivery, and whether it waits for its release (`unreleased`)."""
+    return await tx.row(
+        """
+        SELECT "case", recipient, state = 'held' AND held_because IS NOT DISTINCT FROM :unreleased AS unreleased
+        FROM deliveries WHERE id = :id
+        """,
+        id=delivery,
+        unreleased=UNRELEASED,
+    )
 
 
 async def contents_of(tx: Transaction, deliveries: Iterable[str]) -> dict[str, bytes]:

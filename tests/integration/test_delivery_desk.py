@@ -54,6 +54,8 @@ async def test_what_nobody_opens_is_asked_for_again_and_then_told_to_whoever_sta
         await until(so_often, f"asked {times} times")
 
     await chased(1)
+    asked = await world.rows("SELECT recipient, kind FROM notices WHERE about = :id", id=arrived.id)
+    assert [(row["recipient"], row["kind"]) for row in asked] == [("northbury-children", "not_answered")]
     assert world.post.of(case, "northbury-edt") == []
     await chased(2)
     (told,) = await world.arrived(case, "northbury-edt")
@@ -143,6 +145,8 @@ async def test_a_restricted_case_goes_to_childrens_services_at_once_and_to_other
         answer = await world.client.post(f"/v1/deliveries/{delivery}/acts", json=posted, headers=who)
         return answer.status_code
 
+    guessed = await world.answer("northbury-visitors", delivery, kind="received")
+    assert guessed.status_code == 404, "nobody has it, whoever knows its id"
     assert await act(await a_person(world, "idva", "northbury"), kind="release") == 403
     assert await act(await a_person(world, "police", "southmere"), kind="release") == 404
     assert await act(world.key("northbury-visitors"), kind="release") == 403
@@ -183,4 +187,5 @@ async def test_a_restricted_case_is_never_sent_unreleased_but_asked_for_before_i
         return found[0]["breached_at"] is not None
 
     await until(missed, "the deadline is missed and said to be")
+    assert await world.rows("SELECT 1 FROM notices WHERE about = :id", id=delivery) == []
     assert world.post.of(case, "northbury-visitors") == []

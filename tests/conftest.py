@@ -14,9 +14,11 @@ import pytest
 
 from deploy.local import LocalRuntime, LocalSettings, Parts
 
+# A shell that starts the tests in the background, or `nohup`, lets them and all their children ignore these.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-    # A shell that starts the tests in the background lets them and all their children ignore Ctrl-C.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 # The same examples in every run, so that a change fails for what it changed, and no limit of time. To look
 # for new ones: WAYMARK_EXPLORE=1 make test.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
 import re
@@ -18,9 +17,10 @@ import orjson
 import pytest
 import schemathesis
 from jsonschema import Draft202012Validator
+from playwright.async_api import expect
 
 from services.intake.documented_answers import written_out
-from tests.e2e import chromium
+from tests.e2e import browser
 from tests.integration.conftest import servers
 from tests.integration.intake_door import Door, a_reference, open_door
 from waymark.system import ROOT
@@ -154,17 +154,12 @@ def test_the_interactive_documentation_comes_from_the_service_itself(door: Door)
         assert httpx.get(f"{door.url}{path}", timeout=10).status_code == 404
 
 
-@pytest.mark.skipif(chromium.found() is None, reason="Chromium is not installed")
+@pytest.mark.skipif(browser.found() is None, reason=browser.NEEDED)
 async def test_the_interactive_documentation_shows_every_route_in_a_browser(door: Door) -> None:
-    async with chromium.page() as page:
-        await page.go(f"{door.url}/docs")
-        for _ in range(100):
-            shown = await page.evaluate("document.querySelectorAll('.opblock').length")
-            if shown >= 12:
-                break
-            await asyncio.sleep(0.1)
-        assert shown == 12
-        assert page.complaints == []
-        assert {urlsplit(url).netloc for url in page.statuses if url.startswith("http")} == {
+    async with browser.tab() as tab:
+        await tab.go(f"{door.url}/docs")
+        await expect(tab.page.locator(".opblock")).to_have_count(12, timeout=30_000)
+        assert tab.complaints == []
+        assert {urlsplit(url).netloc for url in tab.statuses if url.startswith("http")} == {
             urlsplit(door.url).netloc
         }

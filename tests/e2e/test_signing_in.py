@@ -12,18 +12,18 @@ from typing import Final
 
 import pytest
 import uvicorn
-from playwright.async_api import Page, async_playwright, expect
+from playwright.async_api import Page, expect
 
 from services.console.main import create_app
 from services.console.settings import Settings
-from tests.e2e import chromium
+from tests.e2e import browser
 from tests.integration.conftest import Servers, servers  # noqa: F401 (a fixture)
 from tests.integration.senders import Senders
 
 NODE: Final = Path(__file__).parents[1] / "independent" / "js"
 
 pytestmark = [
-    pytest.mark.skipif(chromium.found() is None, reason="needs Chromium: apt-get install chromium"),
+    pytest.mark.skipif(browser.found() is None, reason=browser.NEEDED),
     pytest.mark.skipif(
         shutil.which("node") is None or not (NODE / "node_modules").is_dir(),
         reason="needs Node.js, and `npm ci` in tests/independent/js",
@@ -85,16 +85,6 @@ async def console(where: Servers) -> AsyncIterator[str]:
             await serving
 
 
-@asynccontextmanager
-async def browser_page() -> AsyncIterator[Page]:
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=chromium.found(), args=["--no-sandbox"])
-        try:
-            yield await browser.new_page()
-        finally:
-            await browser.close()
-
-
 async def sign_in(page: Page, name: str) -> None:
     """From the console's page to the provider's and back, as a person does."""
     await page.get_by_role("button", name="Sign in with your organisation’s account").click()
@@ -108,7 +98,8 @@ async def test_people_sign_in_at_their_provider_and_are_back_where_they_wanted(
 ) -> None:
     senders = Senders(servers)
     await senders.accept("oidc-1")
-    async with console(servers) as address, browser_page() as page:
+    async with console(servers) as address, browser.tab() as tab:
+        page = tab.page
         await page.goto(f"{address}/cases?find=oidc-1")
         await expect(page.get_by_label("Your key")).to_have_count(0)
         await sign_in(page, "r.okafor")
@@ -128,13 +119,15 @@ async def test_who_has_no_role_is_told_so_and_a_way_back_that_is_not_ones_own_le
     servers: Servers,  # noqa: F811
 ) -> None:
     async with console(servers) as address:
-        async with browser_page() as page:
+        async with browser.tab() as tab:
+            page = tab.page
             await page.goto(address)
             await sign_in(page, "n.obody")
             await expect(page.get_by_text("Your account has no role here")).to_be_visible()
             await page.goto(f"{address}/cases")
             await page.wait_for_url(f"{address}/login?next=*")
-        async with browser_page() as page:
+        async with browser.tab() as tab:
+            page = tab.page
             answer = await page.goto(f"{address}/login/back?code=stolen&state=made-up")
             assert answer is not None
             assert answer.status == 401

@@ -1,0 +1,66 @@
+"""A real Chromium, driven by Playwright: what a page shows, what it complains of, and what axe finds in it."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from axe_playwright_python.async_playwright import Axe
+from playwright.async_api import ConsoleMessage, Page, Response, async_playwright
+
+NEEDED = "needs Chromium: apt-get install chromium"
+
+
+def found() -> str | None:
+    """Where Chromium is; None where it is not installed."""
+    return shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+
+
+@dataclass
+class Tab:
+    """One page of a browser of its own. `complaints`: what it refused or could not load, and scripts' errors;
+    `statuses`: the answer to each address."""
+
+    page: Page
+    complaints: list[str] = field(default_factory=list)
+    statuses: dict[str, int] = field(default_factory=dict)
+
+    def heard(self, said: ConsoleMessage) -> None:
+        """Note an error that the browser tells of."""
+        if said.type == "error":
+            self.complaints.append(said.text)
+
+    def answered(self, answer: Response) -> None:
+        """Note how an address was answered."""
+        self.statuses[answer.url] = answer.status
+
+    async def go(self, url: str) -> None:
+        """Open an address and wait until all of it is there."""
+        await self.page.goto(url, wait_until="load")
+
+    async def violations(self) -> list[str]:
+        """What axe finds against the accessibility guidelines: rule and place."""
+        found: dict[str, Any] = (await Axe().run(self.page)).response
+        return [f"{one['id']}: {node['target']}" for one in found["violations"] for node in one["nodes"]]
+
+
+@asynccontextmanager
+async def tab(*, width: int = 1200, javascript: bool = True) -> AsyncIterator[Tab]:
+    """A tab with nothing remembered, so many pixels wide."""
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=found(), args=["--no-sandbox"])
+        try:
+            context = await browser.new_context(
+                viewport={"width": width, "height": 900}, java_script_enabled=javascript
+            )
+            opened = Tab(await context.new_page())
+            opened.page.on("console", opened.heard)
+            opened.page.on("pageerror", lambda error: opened.complaints.append(str(error)))
+            opened.page.on("requestfailed", lambda asked: opened.complaints.append(str(asked.failure)))
+            opened.page.on("response", opened.answered)
+            yield opened
+        finally:
+            await browser.close()

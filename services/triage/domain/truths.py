@@ -45,15 +45,21 @@ class Truths:
         self._next = len(self.rules)
         by_fact: dict[str, list[tuple[int, Test]]] = {}
         self._apart: list[tuple[int, Test]] = []
-        self._larger: list[tuple[int, _OnBits, bool]] = []
+        self._all: dict[bool, list[tuple[int, int]]] = {False: [], True: []}
+        self._any: dict[bool, list[tuple[int, int]]] = {False: [], True: []}
+        self._larger: dict[bool, list[tuple[int, _OnBits]]] = {False: [], True: []}
         self._always = 0
         for place, rule in enumerate(self.rules):
             if rule.condition is None:
                 self._always |= 1 << place
             elif isinstance(rule.condition, Test):
                 self._give(by_fact, place, rule.condition)
+            elif (mask := self._flat(by_fact, rule.condition)) is not None:
+                flat = self._all if isinstance(rule.condition, All) else self._any
+                flat[rule.of_child].append((1 << place, mask))
             else:
-                self._larger.append((1 << place, self._compile(by_fact, rule.condition), rule.of_child))
+                larger = self._larger[rule.of_child]
+                larger.append((1 << place, self._compile(by_fact, rule.condition)))
         tables = [(name, _Passing(found), found[0][1].fact.of) for name, found in by_fact.items()]
         self._case = [(name, table) for name, table, of in tables if of == "case"]
         self._child = [(name, table) for name, table, of in tables if of == "child"]
@@ -74,22 +80,26 @@ class Truths:
         if isinstance(condition, Not):
             part = self._compile(by_fact, condition.part)
             return lambda held, could: YES - part(held, could)
-        if all(isinstance(part, Test) for part in condition.parts):
-            return self._flat(by_fact, condition)
+        if (found := self._flat(by_fact, condition)) is not None:
+            mask = found
+            if isinstance(condition, All):
+                return lambda held, could: (held & mask == mask) + (could & mask == mask)
+            return lambda held, could: (held & mask != 0) + (could & mask != 0)
         parts = [self._compile(by_fact, part) for part in condition.parts]
         choose: Callable[[Iterable[int]], int] = min if isinstance(condition, All) else max
         return lambda held, could: choose(part(held, could) for part in parts)
 
-    def _flat(self, by_fact: dict[str, list[tuple[int, Test]]], condition: All | AnyOf) -> _OnBits:
+    def _flat(self, by_fact: dict[str, list[tuple[int, Test]]], condition: Condition) -> int | None:
+        """The bits of the tests of which `condition` wants all or any; None where it is not so simple."""
+        if not isinstance(condition, (All, AnyOf)) or not all(isinstance(one, Test) for one in condition.parts):
+            return None
         mask = 0
         for part in condition.parts:
-            assert isinstance(part, Test)  # noqa: S101 (the caller looked)
+            assert isinstance(part, Test)  # noqa: S101 (looked at above)
             self._give(by_fact, self._next, part)
             mask |= 1 << self._next
             self._next += 1
-        if isinstance(condition, All):
-            return lambda held, could: (held & mask == mask) + (could & mask == mask)
-        return lambda held, could: (held & mask != 0) + (could & mask != 0)
+        return mask
 
     def of_case(self, facts: Facts) -> Held:
         """The rules of the case that hold, and those that hold or could, on its facts."""
@@ -119,13 +129,22 @@ class Truths:
 
     def _with_larger(self, held: int, could: int, *, of_child: bool) -> Held:
         yes = perhaps = 0
-        for mask, outcome_of, about_child in self._larger:
-            if about_child is of_child:
-                outcome = outcome_of(held, could)
-                if outcome != NO:
-                    perhaps |= mask
-                    if outcome != COULD:
-                        yes |= mask
+        for bit, mask in self._all[of_child]:
+            if could & mask == mask:
+                perhaps |= bit
+                if held & mask == mask:
+                    yes |= bit
+        for bit, mask in self._any[of_child]:
+            if could & mask:
+                perhaps |= bit
+                if held & mask:
+                    yes |= bit
+        for bit, outcome_of in self._larger[of_child]:
+            outcome = outcome_of(held, could)
+            if outcome != NO:
+                perhaps |= bit
+                if outcome != COULD:
+                    yes |= bit
         return held | yes, could | perhaps
 
     def mask(self, rules: Iterable[Rule]) -> int:

@@ -29,6 +29,11 @@ from shared.kafka import Message, Producer
 
 _LINKS_AT_MOST: Final = 128
 
+_RUSH: Final = 10
+_GATHER_S: Final = 0.02
+"""After a send of so many events the next waits so long: at most fifty sends a second then. To compress an
+event costs the producer 33 microseconds by itself, 12 among four, 5 among forty."""
+
 _log = telemetry.logger()
 
 
@@ -261,13 +266,16 @@ class Outbox:
             self._sending = asyncio.create_task(self._send_what_goes_out())
 
     async def _send_what_goes_out(self) -> None:
-        """While one send is under way the next gathers: a send costs the same for one event or for fifty."""
+        """While one send is under way the next gathers: a send costs the same for one event or for fifty. In a
+        rush the next gathers a little longer; a few events never wait for company."""
         while self._going_out:
             stored, self._going_out = self._going_out, []
             try:
                 await self.publish(stored)
             except Retryable as error:
                 _log.warning("outbox.left_for_relay", events=len(stored), error=str(error))
+            if len(stored) >= _RUSH:
+                await asyncio.sleep(_GATHER_S)
 
     async def publish(self, stored: Sequence[Stored]) -> None:
         """Publish and remember to mark the rows sent. Raises Retryable where that is left to the relay: the

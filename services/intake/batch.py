@@ -222,7 +222,8 @@ class LineStream:
         except Exception as error:  # told in the line's answer: it spoils no other
             span.end()
             return error
-        answer.add_done_callback(lambda _: span.end())
+        if span.is_recording():
+            answer.add_done_callback(lambda _: span.end())
         return answer
 
     async def _answer_lines(self) -> None:

@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime
 from typing import Annotated, Any, ClassVar
 from zoneinfo import ZoneInfo
 
+import orjson
 from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer
 
 from shared.privacy import MASK, About
@@ -51,11 +52,10 @@ def read_moment(said: object) -> datetime:
 
 def write_moment(moment: datetime) -> str:
     """ISO 8601 in UTC with `Z`, to the millisecond, without a fraction where there is none."""
-    if moment.tzinfo is not UTC:
-        moment = moment.astimezone(UTC)
-    fine = moment.microsecond >= 1000
-    # Ends in +00:00, six characters, whatever the precision: this runs a dozen times per event.
-    return moment.isoformat(timespec="milliseconds" if fine else "seconds")[:-6] + "Z"
+    # By orjson, a third of the price of `isoformat`: this runs a dozen times per event.
+    text = orjson.dumps(moment.astimezone(UTC) if moment.tzinfo is not UTC else moment).decode()
+    # "2026-03-02T04:05:06.123456+00:00", quotes included
+    return text[1 : 24 if moment.microsecond >= 1000 else 20] + "Z"
 
 
 def write_exact_moment(moment: datetime) -> str:

@@ -105,7 +105,8 @@ class LiveProtocols:
             if area.known:
                 marks = ["protocol_unknown"]
                 NOT_LIVE.labels(area.id).inc()
-                _log.error("triage.unknown_protocol", area=area.id, protocol=area.rules.protocol.live)
+                named = area.rules.protocol.live_on(area.local_day(as_of))
+                _log.error("triage.unknown_protocol", area=area.id, protocol=named)
         receipt = decide(
             protocol, self.library.safeguards, area, incident, history, as_of, previous, people,
             neighbours=self._areas.by_id, marks=marks,

@@ -121,7 +121,7 @@ def explain(
             document = decisions[0] if len(decisions) == 1 else {"decisions": decisions}
             sys.stdout.buffer.write(orjson.dumps(document, option=orjson.OPT_INDENT_2) + b"\n")
         else:
-            typer.echo("\n".join(explain_decision(one) for one in decisions), nl=False)
+            typer.echo("\n".join(_told(one, case) for one in decisions), nl=False)
     except WrongUse as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(2) from None
@@ -140,6 +140,13 @@ def read_decisions(path: Path) -> list[dict[str, Any]]:
     if not found or any(not isinstance(one, dict) or "receipt" not in one for one in found):
         raise WrongUse(f"{path} holds no decisions: what `waymark evaluate` prints is one.")
     return found
+
+
+def _told(decision: dict[str, Any], place: str) -> str:
+    try:
+        return explain_decision(decision)
+    except (KeyError, TypeError, ValueError) as error:
+        raise WrongUse(f"{place} holds a decision that cannot be read: look at {error}.") from None
 
 
 def _triage_of(data: Path | None) -> str:

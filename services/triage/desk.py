@@ -78,6 +78,7 @@ class Desk:
         Raises Refused: 404 (no such case in the caller's areas), 409 (not as the case stands), 422.
         """
         who = caller.person or caller.key
+        await self._handlers.ready()
         async with self._outbox.transaction() as tx:
             found = (await store.load(tx, [case])).get(case)
             if found is None or not _may_see(caller, found.visible_to):
@@ -186,7 +187,8 @@ class Desk:
 
         The case then stands where the rules put it on the facts as they are: earlier results and people's
         raises go, and so do the reasons that both name in `set_aside`, on the facts they stand on. Any
-        other reason, or one of these on other facts, raises it again.
+        other reason, or one of these on other facts, raises it again. Until a second person agrees, the first
+        may write the proposal anew.
         """
         _needs_version(said)
         _needs_reason(act)
@@ -209,7 +211,9 @@ class Desk:
         first = next((one for one in acts if one.kind == "lower" and one.standing == "waiting"), None)
         if act.confirms is not None and (first is None or first.id != act.confirms):
             raise Refused(409, "Nothing to confirm", "No proposal of that id waits on this case.")
-        if first is None:
+        if first is None or screening.corrects(first, act):
+            if first is not None:
+                await store.note_standing(tx, found.case, replace(first, standing="lapsed"))
             proposal = replace(act, standing="waiting")
             await store.add_act(tx, found.case, proposal)
             await record_act(tx, found.case, proposal)
@@ -330,15 +334,16 @@ def _shown(found: Decided, acts: Sequence[Act], versions: Sequence[Row], who: st
 
 
 def _act_shown(act: Act, who: str) -> dict[str, Any]:
-    """An act; the words of one who waits for a second person are shown to nobody else before."""
+    """An act; the words of a proposal are shown to nobody else unless a second person wrote their own."""
     shown = act.for_readers()
-    if act.standing == "waiting" and act.who != who:
+    unseconded = act.kind == "lower" and act.standing != "applied" and act.who != who
+    if unseconded:
         shown.pop("set_aside", None)
         shown["to"] = {}
     shown |= {"standing": act.standing, "looked_at": act.looked_at, "version": act.version}
     if act.confirms is not None:
         shown["confirms"] = act.confirms
-    if act.standing != "waiting" or act.who == who:
+    if not unseconded:
         shown["reason"] = act.reason
     return shown
 

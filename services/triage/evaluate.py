@@ -92,12 +92,13 @@ def choose_area(areas: Areas, chosen: str | None, incident: Incident) -> Area:
     return area
 
 
-def choose_protocol(library: Library, chosen: str | None, area: Area) -> Protocol:
-    """The protocol asked for (`id` or `id/version`), else the area's live one."""
-    protocol = library.get(chosen or area.rules.protocol.live)
+def choose_protocol(library: Library, chosen: str | None, area: Area, as_of: datetime) -> Protocol:
+    """The protocol asked for (`id` or `id/version`), else the area's live one on the day of `as_of`."""
+    named = chosen or area.rules.protocol.live_on(area.local_day(as_of))
+    protocol = library.get(named)
     if protocol is None:
         there = ", ".join(sorted(library.protocols))
-        raise WrongUse(f"There is no protocol {chosen or area.rules.protocol.live}. There is: {there}.")
+        raise WrongUse(f"There is no protocol {named}. There is: {there}.")
     return protocol
 
 
@@ -118,7 +119,7 @@ def evaluate_incident(
     where = choose_area(areas, area, incident)
     moment = as_of or incident.recorded_at or incident.reported_at or incident.occurred_at
     receipt = decide(
-        choose_protocol(library, protocol, where),
+        choose_protocol(library, protocol, where, moment),
         library.safeguards,
         where,
         incident,

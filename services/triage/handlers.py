@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final, Protocol
@@ -64,9 +64,10 @@ class JointFilter(Protocol):
 class Handlers:
     """One function per message."""
 
-    def __init__(self, areas: Areas, decide: JointFilter) -> None:
+    def __init__(self, areas: Areas, decide: JointFilter, ready: Callable[[], Awaitable[None]]) -> None:
         self._areas = areas
         self._decide = decide
+        self.ready = ready
 
     async def decide_enriched(self, tx: EmittingTransaction, events: Sequence[Event[IncidentEnriched]]) -> None:
         """Decide each case anew by what is now known of it.
@@ -74,6 +75,7 @@ class Handlers:
         Several events of one case are decided one after the other, so that each counts in the next
         result, whatever came in one batch; only the newest decision goes out.
         """
+        await self.ready()
         known = await store.load(tx, [event.case for event in events])
         acts = await store.load_acts(tx, list(known)) if known else {}
         before = dict(known)
@@ -157,6 +159,7 @@ class Handlers:
         `acts`: those on record. `changed`: those of them whose standing it changes, as they now stand.
         `afresh`, `settled`: as in `decide_case`.
         """
+        await self.ready()
         now = ledger.now()
         envelope = _envelopes.validate_json(found.event)
         act = replace(act, version=found.version + 1)

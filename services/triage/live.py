@@ -68,6 +68,9 @@ class LiveProtocols:
         self._folder = folder
         self._seen: dict[Path, tuple[int, int]] = {}
         self._panels: dict[tuple[str, str], Panel] = {}
+        self._read = asyncio.Event()
+        if folder is None:
+            self._read.set()  # there is nothing to approve
         for area in areas.by_id.values():
             if self.may_decide(area.rules.protocol.live) is None and folder is None:
                 _log.error("triage.unknown_protocol", area=area.id, protocol=area.rules.protocol.live)
@@ -196,12 +199,23 @@ class LiveProtocols:
         """For as long as the service runs: look at the folder and the approvals, keep the shadow's counts."""
         while True:
             await asyncio.to_thread(self.look_again)
-            counts, self.counts = self.counts, Counter()
-            async with database.transaction() as tx:
-                self.approved = await approvals.published(tx)
-                if counts:
-                    await approvals.count(tx, counts)
+            await self.exchange(database)
             await asyncio.sleep(LOOK_AGAIN_S)
+
+    async def exchange(self, database: Database) -> None:
+        """Read which versions are approved, and write the shadow's counts down; those not written are kept."""
+        counts = Counter(self.counts)
+        async with database.transaction() as tx:
+            approved = await approvals.published(tx)
+            if counts:
+                await approvals.count(tx, counts)
+        self.counts -= counts
+        self.approved = approved
+        self._read.set()
+
+    async def ready(self) -> None:
+        """Wait until it is known which of a board's own versions are approved: nobody decides before."""
+        await self._read.wait()
 
 
 def difference(ours: Summary, theirs: Summary) -> str:

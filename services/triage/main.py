@@ -28,7 +28,7 @@ def create_app(settings: Settings) -> FastAPI:
         raise BadSettings(" ".join(wrong))
     live = LiveProtocols(library, areas, settings.protocols)
     live.look_again()
-    handlers = Handlers(areas, live.decide)
+    handlers = Handlers(areas, live.decide, live.ready)
     runtime.consume(inbound.topics(handlers))
     runtime.keep_time(inbound.timers(handlers))
 

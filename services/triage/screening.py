@@ -275,6 +275,15 @@ def reasons_named(
     return {ref: given[ref] for ref in refs}, None
 
 
+def corrects(first: Act, second: Act) -> bool:
+    """Whether `second` is the proposer's own proposal written anew, as when the two named different reasons."""
+    return first.who == second.who and second.confirms is None and _proposed(first) != _proposed(second)
+
+
+def _proposed(act: Act) -> tuple[Any, ...]:
+    return (act.said.get("set_aside", {}), act.levels, act.reason)
+
+
 def why_not_second(first: Act, second: Act) -> str | None:
     """Why `second` does not complete the lowering that `first` proposed (S14); None where it does."""
     if first.who == second.who:
@@ -282,7 +291,7 @@ def why_not_second(first: Act, second: Act) -> str | None:
     if first.agency == second.agency:
         return "The second person has to be of another agency than the first."
     if first.said.get("set_aside", {}) != second.said.get("set_aside", {}):
-        return "The two of you name different reasons to set aside: agree on them, and write again."
+        return "The two of you name different reasons to set aside: agree on them; the first may write anew."
     return None
 
 

@@ -17,16 +17,21 @@ import httpx
 import orjson
 import pytest
 import pytest_asyncio
+from sqlalchemy.engine import make_url
 
+from services.triage.live import LiveProtocols
 from services.triage.main import create_app
+from services.triage.protocols import load_library
 from services.triage.settings import Settings
 from shared import keys
+from shared.areas import load_areas
 from shared.canonical import digest
 from shared.contracts.events import CaseDecided, IncidentEnriched
 from shared.contracts.history import EarlierIncident, History
 from shared.contracts.incident import Incident
 from shared.contracts.topics import DECIDED, ENRICHED
 from shared.db import Database
+from shared.errors import Retryable
 from shared.kafka import Producer
 from shared.outbox import EmittingTransaction, Outbox
 from shared.stage import Event, Stage
@@ -378,7 +383,9 @@ async def test_two_people_of_two_agencies_lower_and_a_new_reason_raises_again(wo
     seen = (await world.get("worker", f"/v1/cases/{case}")).json()
     assert "reason" not in seen["acts"][0]
     for alone in ("officer", "colleague"):
-        refused = await world.act(alone, case, act=f"l-{alone}", kind="lower", version=2, reason="I agree.")
+        refused = await world.act(
+            alone, case, act=f"l-{alone}", kind="lower", version=2, reason="I agree.", confirms="l-1"
+        )
         assert refused.status_code == 409
     agreed = await world.act(
         "worker", case, act="l-2", kind="lower", version=2, reason="We asked her.", confirms="l-1"
@@ -658,6 +665,19 @@ async def test_two_people_set_a_reason_aside_and_any_other_raises_again(world: W
         "worker", case, act="s-2", kind="lower", version=1, reason="Yes.", set_aside=[heard, medium]
     )
     assert differs.status_code == 409
+    both = [heard, medium]
+    anew = await world.act(
+        "officer", case, act="s-1b", kind="lower", version=1, reason="She slept; no risk.", set_aside=both
+    )
+    assert (anew.status_code, anew.json()["standing"]) == (202, "waiting")
+    again = await world.act(
+        "officer", case, act="s-1c", kind="lower", version=1, reason="She slept after all.", set_aside=[heard]
+    )
+    assert again.status_code == 202
+    seen = (await world.get("worker", f"/v1/cases/{case}")).json()["acts"]
+    assert [(one["standing"], "reason" in one) for one in seen] == [
+        ("lapsed", False), ("lapsed", False), ("waiting", False)
+    ]  # fmt: skip
     agreed = await world.act(
         "worker", case, act="s-3", kind="lower", version=1, reason="She told us.", set_aside=[heard]
     )
@@ -712,3 +732,16 @@ async def test_what_the_shadow_differs_by_is_counted_where_anybody_can_see_it(wo
         one for one in (await world.get("ops", "/v1/protocols")).json()["shadows"] if one["area"] == "northbury"
     ]
     assert (one["live"], one["shadow"]) == ("london-dvrim/1", "blackburn-with-darwen/1")
+
+
+async def test_counts_of_the_shadow_that_could_not_be_written_are_kept(world: World) -> None:
+    live = LiveProtocols(load_library(), load_areas())
+    counted = ("northbury", "london-dvrim/1", "torbay/1", "lower")
+    live.counts[counted] = 2
+    nowhere = Database(
+        make_url(world.servers.database).set(database="nowhere").render_as_string(False), "triage"
+    )
+    with pytest.raises(Retryable):
+        await live.exchange(nowhere)
+    await nowhere.close()
+    assert live.counts == {counted: 2}

@@ -57,7 +57,7 @@ def check_sender(
     areas, library = load_areas(), load_library()
     try:
         if protocol is not None:
-            choose_protocol(library, protocol, areas.of(None, force or ""))
+            choose_protocol(library, protocol, areas.of(None, force or ""), datetime.now(UTC))
         if not is_address(source) and not Path(source).is_file():
             raise NoMessages(f"There is no file {source}.")
         check = Check(

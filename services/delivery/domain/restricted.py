@@ -22,6 +22,9 @@ REACHES_FAMILY: Final[frozenset[v.Service]] = frozenset(
     {
         "education",
         "school_nurse",
+        "health_visitor",
+        "family_support",
+        "joint_visit",
         "perpetrator_programme",
         "supervised_contact",
         "interpreter",

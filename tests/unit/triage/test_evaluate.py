@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,10 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from services.triage.commands import app
-from tests.unit.triage.builders import raw
+from services.triage.evaluate import choose_protocol
+from shared.areas import Area
+from shared.contracts.area import ProtocolChange, ProtocolChoice
+from tests.unit.triage.builders import LIBRARY, NORTHBURY, raw
 
 
 def run(*args: str | Path) -> Result:
@@ -104,6 +108,15 @@ def test_a_history_is_of_one_incident(tmp_path: Path) -> None:
 def test_a_file_that_is_no_history_is_wrong_use(tmp_path: Path, content: str) -> None:
     done = run("--history", saved(tmp_path, content, "history.json"), saved(tmp_path, raw()))
     assert done.exit_code == 2
+
+
+def test_the_protocol_is_the_areas_own_on_the_day() -> None:
+    chosen = ProtocolChoice(
+        live="london-dvrim/1", then=[ProtocolChange(live="torbay/1", since=date(2026, 12, 1))]
+    )
+    area = Area(NORTHBURY.rules.model_copy(update={"protocol": chosen}), NORTHBURY.terms)
+    days = [datetime(2026, 11, 30, 12, tzinfo=UTC), datetime(2026, 12, 1, 12, tzinfo=UTC)]
+    assert [choose_protocol(LIBRARY, None, area, day).ref for day in days] == ["london-dvrim/1", "torbay/1"]
 
 
 def test_a_missing_file_is_wrong_use(tmp_path: Path) -> None:

@@ -152,3 +152,12 @@ def test_the_command_explains_a_file_of_decisions(tmp_path: Path) -> None:
     file.write_text("{}")
     assert CliRunner().invoke(app, ["explain", str(file)]).exit_code == 2
     assert CliRunner().invoke(app, ["explain", "northshire/NS-1", "--data", str(tmp_path)]).exit_code == 2
+
+
+@pytest.mark.parametrize("content", ['{"receipt": {}}', '{"case": "a/1", "receipt": []}', '{"receipt": null}'])
+def test_what_is_no_decision_is_wrong_use_and_no_traceback(tmp_path: Path, content: str) -> None:
+    path = tmp_path / "decision.json"
+    path.write_text(content)
+    done = CliRunner().invoke(app, ["explain", str(path)])
+    assert done.exit_code == 2
+    assert "decision" in done.stderr

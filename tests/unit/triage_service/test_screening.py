@@ -220,6 +220,13 @@ def test_nobody_lowers_alone_nor_one_agency_by_itself(second: Any) -> None:
     assert screening.why_not_second(act(), second) is not None
 
 
+def test_a_proposer_writes_anew_but_neither_seconds_nor_is_corrected_by_another() -> None:
+    assert screening.corrects(act(), act(reason="Looked again."))
+    assert not screening.corrects(act(), act())
+    assert not screening.corrects(act(), act(reason="Looked again.", confirms="a-1"))
+    assert not screening.corrects(act(), act(who="worker-3", agency="childrens_services", reason="Looked."))
+
+
 def test_an_acts_own_words_do_not_travel() -> None:
     said = act(kind="raise")
     assert "reason" not in said.for_readers()

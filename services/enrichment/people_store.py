@@ -68,7 +68,7 @@ async def find_candidates(
     for row in await tx.rows(
         """
         WITH shared AS (
-            SELECT asked.place, hit.person, sum(1.0 / hit.sharing) AS rarity
+            SELECT asked.place, hit.person, sum(1000000 / hit.sharing) AS rarity
             FROM unnest(CAST(:places AS int[]), CAST(:keys AS bigint[])) AS asked (place, key),
             LATERAL (
                 SELECT person, count(*) OVER () AS sharing

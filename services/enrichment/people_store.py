@@ -25,15 +25,22 @@ def digest_of(key: str) -> int:
     return int.from_bytes(blake2b(key.encode(), digest_size=8).digest(), signed=True)
 
 
+def holder_of(mention: str) -> str:
+    """The case or the council's record that a mention's id begins with."""
+    return mention.rpartition("\n")[0]
+
+
 async def file_people(tx: Transaction, people: Iterable[Person]) -> None:
     """File people, each under its id and keys; whoever is on file already is filed anew."""
     rows = list(people)
     filed = await tx.rows(
         """
-        INSERT INTO people (id, person) SELECT * FROM unnest(CAST(:ids AS text[]), CAST(:people AS bytea[]))
+        INSERT INTO people (id, holder, person)
+        SELECT * FROM unnest(CAST(:ids AS text[]), CAST(:holders AS text[]), CAST(:people AS bytea[]))
         ON CONFLICT (id) DO UPDATE SET person = excluded.person RETURNING number, id
         """,
         ids=[person.id for person in rows],
+        holders=[holder_of(person.id) for person in rows],
         people=[pack(person) for person in rows],
     )
     numbers = {row["id"]: row["number"] for row in filed}

@@ -136,7 +136,7 @@ async def _load(url: str, size: int, seed: int, say: Say) -> float | None:
                 await connection.copy_records_to_table(
                     "people",
                     records=[(done + n, *row) for n, row in enumerate(people)],
-                    columns=("number", "id", "person"),
+                    columns=("number", "holder", "id", "person"),
                     schema_name="enrichment",
                 )
                 await connection.copy_records_to_table(
@@ -162,13 +162,13 @@ async def _load(url: str, size: int, seed: int, say: Say) -> float | None:
         await connection.close()
 
 
-def _rows(part: int, size: int, seed: int) -> tuple[list[tuple[str, bytes]], list[tuple[int, int]]]:
+def _rows(part: int, size: int, seed: int) -> tuple[list[tuple[str, str, bytes]], list[tuple[int, int]]]:
     """What is stored of a part of the population, and its keys with each one's place in it."""
     people = [person for family in populate(part, size, seed) for person in family]
     rows, keys = [], []
     for place, data in enumerate(people):
         person = read_person(data)
-        rows.append((person.id, pack(person)))
+        rows.append((person.id, person.id, pack(person)))
         digests = {people_store.digest_of(key) for key in keys_of(person)}
         keys += [(digest, place) for digest in digests]
     return rows, keys

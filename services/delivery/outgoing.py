@@ -20,7 +20,7 @@ from services.delivery.book import Book
 from services.delivery.dispatch import Dispatcher
 from services.delivery.domain import answers
 from services.delivery.domain.case import Delivery, delivery_id
-from services.delivery.domain.notification import Composed, changes, completed, view_of_document
+from services.delivery.domain.notification import Composed, completed, view_of_document
 from services.delivery.domain.recipients import Recipient
 from services.delivery.domain.restricted import UNRELEASED, warn_at
 from services.delivery.store import Content, Leased
@@ -129,7 +129,7 @@ class Outgoing:
                 replaces=replaces,
                 why_again=why_again,
                 trace=trace,
-                changed=None if before is None else changes(orjson.loads(before), composed.document),
+                before=None if before is None else orjson.loads(before),
             )
         )
         delivery = Delivery(

@@ -25,6 +25,7 @@ from shared.contracts.envelope import Envelope, LedgerEntry
 from shared.contracts.events import CaseDecided, IncidentEnriched
 from shared.contracts.history import History
 from shared.contracts.incident import Incident
+from shared.contracts.news import news_of
 from shared.contracts.topics import DECIDED
 from shared.errors import Rejected
 from shared.outbox import EmittingTransaction
@@ -117,6 +118,7 @@ class Handlers:
                 event.envelope.ledger,
                 started=event.started,
                 lane=event.envelope.lane,
+                news=_news(before.get(case), event.envelope),
             )
 
     async def decide_unheld(self, tx: EmittingTransaction, case: str, _: Mapping[str, Any]) -> None:
@@ -276,6 +278,16 @@ def _same_history(
     return screening.same_history(_envelopes.validate_json(before.event).body.history, history)
 
 
+def _news(before: Decided | None, envelope: Envelope[IncidentEnriched]) -> list[str] | None:
+    """What is known of the past now and was not when the case was decided before."""
+    if before is None or envelope.body.incident.withdrawn:
+        return None
+    past = _envelopes.validate_json(before.event).body
+    if past.incident.withdrawn:
+        return None
+    return news_of(past.history.as_json(), envelope.body.history.as_json()) or None
+
+
 async def keep_waiting(tx: EmittingTransaction, decided: Decided, before: Decided | None) -> None:
     """Set the timer of a held case; take it away from one that is held no longer."""
     if decided.standing.held_until is not None:
@@ -308,6 +320,7 @@ def emit(
     *,
     started: datetime,
     lane: v.Lane,
+    news: Sequence[str] | None = None,
 ) -> None:
     """Tell what was decided, with what a notification is made of."""
     body = envelope.body
@@ -318,6 +331,7 @@ def emit(
         as_of=decided.as_of,
         why=decided.why,
         history=body.history,
+        news=None if news is None else list(news),
         decision=Decision(
             case=decided.case,
             version=decided.version,

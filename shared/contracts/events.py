@@ -63,6 +63,8 @@ class CaseDecided(Contract):
     as_of: Annotated[Moment, OPERATIONAL]
     why: Annotated[str, OPERATIONAL] = "accepted"
     history: Annotated[History, about("family", "special")]
+    news: Annotated[list[str] | None, about("family", "circumstance")] = None
+    """What the history tells that the one of the decision before did not, in words; none where it is new."""
     decision: Annotated[Decision, about("case", "circumstance")]
     state: Annotated[Literal["to_route", "held", "no_recipient_by_rule", "withdrawn"], OPERATIONAL]
     """What triage made of the revision; `held` names its owner in `held_by`."""

@@ -66,6 +66,8 @@ class Notification(Contract):
     replaces: Annotated[str | None, OPERATIONAL] = None
     why_again: Annotated[str | None, OPERATIONAL] = None
     changed: Annotated[list[str] | None, OPERATIONAL] = None
+    news: Annotated[list[str] | None, about("family", "circumstance")] = None
+    """Of one that replaces another: what is known of the past now and was not then, in words."""
     to: Annotated[AddressedTo, OPERATIONAL]
     asked: Annotated[Asked, OPERATIONAL]
     why: Annotated[list[Why], CIRCUMSTANCE] = []

@@ -12,13 +12,14 @@ from services.delivery.domain.profiles import profile_of
 from services.delivery.domain.projection import show
 from services.delivery.domain.restricted import is_restricted
 from shared.contracts.base import write_moment
+from shared.contracts.news import news_of
 
 Data = dict[str, Any]
 
 SCHEMA: Final = "waymark.notification/1"
 NOT_OF_THE_VIEW: Final = (
-    "delivery", "version", "replaces", "why_again", "changed", "trace", "questions_open", "restricted_to",
-    "replayed_at",
+    "delivery", "version", "replaces", "why_again", "changed", "news", "trace", "questions_open",
+    "restricted_to", "replayed_at",
 )  # fmt: skip
 """Two notifications that differ in these alone show a recipient the same (and so does another deadline)."""
 
@@ -156,9 +157,10 @@ def completed(
     replaces: str | None,
     why_again: str | None,
     trace: str | None,
-    changed: Sequence[str] | None = None,
+    before: Mapping[str, Any] | None = None,
 ) -> Data:
-    """The whole notification. `receipts`: the address that receipts go to."""
+    """The whole notification. `receipts`: the address that receipts go to; `before`: the notification that
+    it replaces."""
     document = composed.document
     return {
         "schema": document["schema"],
@@ -167,7 +169,8 @@ def completed(
         "version": version,
         "replaces": replaces,
         "why_again": why_again,
-        "changed": None if changed is None else list(changed),
+        "changed": None if before is None else changes(before, document),
+        "news": None if before is None else news_of(before.get("history") or {}, document["history"]) or None,
         **{key: value for key, value in document.items() if key not in ("schema", "case")},
         "asked": {**document["asked"], "due": write_moment(due), "receipts": receipts},
         "trace": trace,

@@ -345,6 +345,32 @@ def test_a_notification_is_what_the_contract_says(service: str) -> None:
     }
 
 
+def test_what_is_new_of_the_past_is_told_to_those_who_may_see_it() -> None:
+    def told(service: str) -> list[str] | None:
+        routed = a_route(service, about=["c1"])
+        first = decided(routed, incident=a_full_incident(), history={"status": "complete", "incidents": []})
+        then = decided(routed, incident=a_full_incident(), history=deepcopy(HISTORY))
+        made = completed(
+            compose(then, then.routes[0], "somebody"),
+            delivery="d-2",
+            version=2,
+            due=NOON,
+            receipts="http://delivery.test/v1/deliveries/d-2/receipts",
+            replaces="d-1",
+            why_again="late_knowledge",
+            trace=None,
+            before=compose(first, first.routes[0], "somebody").document,
+        )
+        news: list[str] | None = made["news"]
+        return news
+
+    told_to_social_care = " ".join(told("childrens_services") or [])
+    assert "not known before" in told_to_social_care
+    assert "children's services" in told_to_social_care
+    assert "children's services" not in " ".join(told("idva") or [])
+    assert not told("perpetrator_programme")
+
+
 def test_reasons_of_other_rules_stay_with_those_who_decide_on_the_child() -> None:
     asked = decided(a_route("education", about=["c1"]), a_route())
     school = compose(asked, asked.routes[0], "school").document

@@ -80,6 +80,9 @@ COMMANDS: Final = {
         "waymark.reconcile", "Check that every accepted revision is accounted for.", "reconcile"
     ),
     "dead-letters": Place("waymark.recovery", "What could not be handled: list, show, send again."),
+    "replay": Place(
+        "waymark.replay", "Send once more what went out before; shows what it would send first.", "replay"
+    ),
     "bench": Place("waymark.bench.command", "Measure, with the baselines in the same run."),
     "run": Place("waymark.up", "Run one service, as in production.", "run"),
     "migrate": Place("waymark.up", "Bring the database's roles and tables up to date.", "migrate_database"),

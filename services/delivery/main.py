@@ -25,6 +25,7 @@ from services.delivery.outgoing import Inboxes, Office
 from services.delivery.publishing import published_routes
 from services.delivery.recipients_api import RecipientsDesk, recipients_routes
 from services.delivery.recorder import Recorder
+from services.delivery.replays import Replays, replay_routes
 from services.delivery.rounds import Rounds
 from services.delivery.sealing import Sealer
 from services.delivery.settings import Settings
@@ -121,4 +122,5 @@ def create_app(settings: Settings) -> FastAPI:
     app.include_router(published_routes())
     app.include_router(recipients_routes(RecipientsDesk(runtime, book, addresses, sealer)))
     app.include_router(desk_routes(runtime, Desk(runtime.outbox, office, book, onward)))
+    app.include_router(replay_routes(runtime, Replays(runtime.outbox, office, book)))
     return app

@@ -31,7 +31,7 @@ _COLUMNS: Final[Mapping[str, str]] = {
     "chases": "int", "answers": "json", "ledger": "json",
 }  # fmt: skip
 _CHANGING: Final = (
-    "due", "state", "channel", "attempts", "first_attempt_at", "next_at", "leased_by", "lease_until",
+    "due", "state", "channel", "bulk", "attempts", "first_attempt_at", "next_at", "leased_by", "lease_until",
     "received_at", "breached_at", "held_because", "last_result", "inbox_no", "passed_to", "released_by",
     "released_at", "chase_at", "chases", "answers", "ledger",
 )  # fmt: skip

@@ -58,7 +58,7 @@ def test_every_services_commands_are_mounted() -> None:
 
     assert named == {
         "bench", "check-sender", "compare", "dead-letters", "demo", "evaluate", "explain", "keys", "link",
-        "migrate", "protocols", "receive", "recipients", "reconcile", "records", "run", "send", "simulate",
+        "migrate", "protocols", "receive", "recipients", "reconcile", "records", "replay", "run", "send", "simulate",
         "status", "train-linkage", "up",
     }  # fmt: skip
 
@@ -89,6 +89,8 @@ def test_every_services_commands_are_mounted() -> None:
         "bench pipeline --seconds 0",
         "bench linkage --sizes 5",
         "demo --incidents 0",
+        "replay",
+        "replay --case a/1 --insist",
     ],
 )
 def test_wrong_use_ends_with_2_and_a_sentence(wrong: str) -> None:
@@ -109,6 +111,7 @@ def test_wrong_use_ends_with_2_and_a_sentence(wrong: str) -> None:
         "dead-letters list",
         "dead-letters show triage:1",
         "dead-letters resend triage:1",
+        "replay --case a/1",
         "migrate",
     ],
 )

@@ -75,7 +75,8 @@ def attempted(
     if delivery.state != "waiting":
         return  # superseded while it was on its way
     if attempt.outcome == "published":
-        delivery.state, delivery.next_at = "offered", None
+        delivery.state = "offered" if delivery.received_at is None else "received"
+        delivery.next_at = None
         return
     if attempt.outcome == "gone" or sending.given_up(delivery.first_attempt_at, attempt.ended):
         fall_back(delivery, recipient, attempt.ended)
@@ -87,6 +88,9 @@ def attempted(
 def fall_back(delivery: Delivery, recipient: Recipient | None, now: datetime) -> None:
     """Go on by the recipient's next channel; without one, hold it for a person."""
     following = recipient.next_channel(delivery.channel) if recipient is not None else None
+    if following is None and delivery.received_at is not None:
+        delivery.state, delivery.next_at = "received", None  # it was sent once more, and was not lost before
+        return
     if following is None:
         hold(delivery, f"no way left to reach it ({delivery.last_result})")
         return
@@ -182,7 +186,8 @@ def missed(delivery: Delivery, now: datetime) -> bool:
 
 def state_of(case: CaseRecord, deliveries: Iterable[Delivery]) -> tuple[v.CaseState, str | None]:
     """The case's state and, where it is held, who owns it (design.md, promise 1)."""
-    states = {delivery.state for delivery in deliveries}
+    # What was received stays so while it is sent once more (`replaying`).
+    states = {d.state if d.received_at is None or not d.awaited else "received" for d in deliveries}
     if case.unaddressed or "held" in states:
         return "held", OWNER
     if case.decided_state == "held":

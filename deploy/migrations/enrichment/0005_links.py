@@ -1,7 +1,7 @@
 """Who is whom: links between mentions of people, each scored by itself, and what people ruled of them.
 
-A mention is one person as one incident or one council's record names them. Its id is its holder's (a case,
-or `#source` and the record's id, a line feed between), then a line feed and its own.
+A mention is one person as one incident or one council's record names them. Its id is its case's, a line feed,
+and its own in the incident; of a record `#` and the source, a line feed, and the record's id.
 """
 
 from alembic import op
@@ -15,7 +15,8 @@ STATEMENTS = (
     "CREATE INDEX people_holder ON people (holder)",
     # `one` < `other`, by bytes. `bits`: log odds in bits that the two are one person, prior and rules counted
     # in; `levels`: by field the place of the level that the comparison ended at; `rule`: what limits it.
-    # `moot`: likely, and nobody need look, since the two are one person already or are held apart.
+    # `open`: for a person to look at: the two may be one, and nothing says yet that they are or are not. Told
+    # whenever their families are gathered.
     """
     CREATE TABLE links (
         one text COLLATE "C" NOT NULL,
@@ -24,14 +25,14 @@ STATEMENTS = (
         decision text NOT NULL CHECK (decision IN ('same', 'likely')),
         levels jsonb NOT NULL,
         rule text,
-        moot boolean NOT NULL DEFAULT false,
+        open boolean NOT NULL DEFAULT false,
         since timestamptz NOT NULL DEFAULT now(),
         PRIMARY KEY (one, other),
         CHECK (one < other)
     )
     """,
     "CREATE INDEX links_other ON links (other)",
-    "CREATE INDEX links_likely ON links (since) WHERE decision = 'likely' AND NOT moot",
+    "CREATE INDEX links_open ON links (since) WHERE open",
     # What people said of two mentions; of several rulings on a pair the newest that stands holds, and no
     # score ever overrules it. It stays where a mention is gone, and holds again when it comes back.
     """

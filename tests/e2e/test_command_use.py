@@ -58,8 +58,8 @@ def test_every_services_commands_are_mounted() -> None:
 
     assert named == {
         "bench", "check-sender", "compare", "dead-letters", "demo", "evaluate", "explain", "keys", "link",
-        "migrate", "protocols", "receive", "recipients", "reconcile", "records", "replay", "run", "send", "simulate",
-        "status", "train-linkage", "up",
+        "migrate", "protocols", "receive", "recipients", "reconcile", "records", "replay", "run", "send",
+        "simulate", "status", "train-linkage", "up",
     }  # fmt: skip
 
 

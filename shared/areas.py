@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import csv
 import re
+from calendar import monthrange
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
@@ -23,7 +24,7 @@ from pydantic import ValidationError
 
 from shared import vocabulary as v
 from shared.canonical import digest
-from shared.contracts.area import AreaRules, Calendar, Escalation, MaracCycle, ProtocolChoice
+from shared.contracts.area import AreaRules, Calendar, Escalation, MaracCycle, MeetingCycle, ProtocolChoice
 from shared.errors import BadSettings
 
 AREAS: Final = Path(__file__).resolve().parents[1] / "deploy" / "areas"
@@ -38,6 +39,12 @@ _TERM: Final = re.compile(
     r"|next school day (?P<at>[0-2]\d:[0-5]\d)"
     r"|next meeting"
 )
+
+
+def shift_months(day: date, months: int) -> date:
+    """The same day so many calendar months on (back where negative), the month's last where it has none."""
+    year, month0 = divmod(day.year * 12 + day.month - 1 + months, 12)
+    return date(year, month0 + 1, min(day.day, monthrange(year, month0 + 1)[1]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,9 +107,9 @@ class Area:
     def opens_next(self, moment: datetime) -> datetime:
         """The first office opening after `moment`."""
         day = self.local_day(moment)
-        while not (self.is_working_day(day) and self._at(day, self._opens) > moment):
+        while not (self.is_working_day(day) and self.moment(day, self._opens) > moment):
             day += timedelta(days=1)
-        return self._at(day, self._opens)
+        return self.moment(day, self._opens)
 
     def is_school_day(self, day: date) -> bool:
         """A working day within a term and not within a closure.
@@ -128,19 +135,25 @@ class Area:
                 day += timedelta(days=1)
                 if self.is_working_day(day):
                     days -= 1
-            self._seen[key] = self._at(day, self._closes)
+            self._seen[key] = self.moment(day, self._closes)
         return self._seen[key]
 
     def next_school_day(self, moment: datetime, at: time) -> datetime:
         """The first school day's `at` that is still to come: today's, where school has not begun."""
         day = self.local_day(moment)
-        while not (self.is_school_day(day) and self._at(day, at) > moment):
+        while not (self.is_school_day(day) and self.moment(day, at) > moment):
             day += timedelta(days=1)
-        return self._at(day, at)
+        return self.moment(day, at)
 
-    def meetings_from(self, day: date) -> Iterator[date]:
+    def cycle(self, kind: v.MeetingKind) -> MeetingCycle:
+        """When meetings of a kind are held."""
+        return (self.rules.allocation_panel if kind == "allocation_panel" else None) or self.rules.marac
+
+    def meetings_from(self, day: date, kind: v.MeetingKind = "marac") -> Iterator[date]:
         """The days on which the area's meeting is held, `day` or later; moved on past days off."""
-        cycle = self.rules.marac
+        cycle = self.cycle(kind)
+        if cycle.every == "working day":
+            yield from self._working_days_from(max(day, cycle.first))
         weeks = int(cycle.every.split()[0])
         held = cycle.first + timedelta(days=(_WEEKDAYS.index(cycle.weekday) - cycle.first.weekday()) % 7)
         if held < day:
@@ -153,21 +166,31 @@ class Area:
                 yield actual
             held += timedelta(weeks=weeks)
 
-    def list_closes(self, meeting: date) -> datetime:
+    def _working_days_from(self, day: date) -> Iterator[date]:
+        while True:
+            if self.is_working_day(day):
+                yield day
+            day += timedelta(days=1)
+
+    def list_closes(self, meeting: date, kind: v.MeetingKind = "marac") -> datetime:
         """Until when a case can join the list of `meeting`: closing, the cut-off's working days before."""
-        day, left = meeting, self.rules.marac.cut_off_working_days
+        day, left = meeting, self.cycle(kind).cut_off_working_days
         while left > 0:
             day -= timedelta(days=1)
             if self.is_working_day(day):
                 left -= 1
-        return self._at(day, self._closes)
+        return self.moment(day, self._closes)
 
-    def next_meeting(self, moment: datetime) -> datetime:
-        """Office opening on the day of the first meeting whose list is still open at `moment`."""
-        for meeting in self.meetings_from(self.local_day(moment)):
-            if self.list_closes(meeting) >= moment:
-                return self._at(meeting, self._opens)
+    def meeting_for(self, moment: datetime, kind: v.MeetingKind = "marac") -> date:
+        """The first meeting whose list is still open at `moment`."""
+        for meeting in self.meetings_from(self.local_day(moment), kind):
+            if self.list_closes(meeting, kind) >= moment:
+                return meeting
         raise AssertionError("meetings never end")
+
+    def next_meeting(self, moment: datetime, kind: v.MeetingKind = "marac") -> datetime:
+        """Office opening on the day of the first meeting whose list is still open at `moment`."""
+        return self.moment(self.meeting_for(moment, kind), self._opens)
 
     def due(self, service: str, response: str | None, as_of: datetime) -> datetime:
         """By when `service` must have received a case, counted from `as_of`.
@@ -176,10 +199,12 @@ class Area:
         """
         table = self.rules.due
         term = table.get(response) if response is not None else None
-        return self.deadline(term or table.get(service) or table["default"], as_of)
+        kind: v.MeetingKind = "allocation_panel" if service == "allocation_panel" else "marac"
+        return self.deadline(term or table.get(service) or table["default"], as_of, kind)
 
-    def deadline(self, term: str, as_of: datetime) -> datetime:
-        """The moment that `term` (such as `1 working day`) means when counted from `as_of`, in UTC."""
+    def deadline(self, term: str, as_of: datetime, kind: v.MeetingKind = "marac") -> datetime:
+        """The moment that `term` (such as `1 working day`) means when counted from `as_of`, in UTC. `kind`:
+        of whose meetings the next is meant."""
         found = _TERM.fullmatch(term)
         if found is None:
             raise ValueError(f"not a deadline: {term!r}")
@@ -191,9 +216,10 @@ class Area:
             return self.working_days_after(as_of, int(found["days"]))
         if found["at"]:
             return self.next_school_day(as_of, time.fromisoformat(found["at"]))
-        return self.next_meeting(as_of) if term == "next meeting" else as_of + IMMEDIATE
+        return self.next_meeting(as_of, kind) if term == "next meeting" else as_of + IMMEDIATE
 
-    def _at(self, day: date, at: time) -> datetime:
+    def moment(self, day: date, at: time) -> datetime:
+        """The moment, in UTC, at which the clocks of the area show `at` on `day`."""
         return datetime.combine(day, at, tzinfo=self._zone).astimezone(UTC)
 
 
@@ -286,8 +312,10 @@ def _check(rules: AreaRules, name: str) -> None:
             )
     if "default" not in rules.due:
         raise BadSettings(f"{name}: due.default is missing: say what holds where nothing else is said.")
-    if rules.marac.weekday not in _WEEKDAYS:
-        raise BadSettings(f"{name}: marac.weekday: {rules.marac.weekday!r} is not a day of the week.")
+    for kind in v.MEETING_KINDS:
+        cycle: MeetingCycle | None = getattr(rules, kind)
+        if cycle is not None and cycle.weekday not in _WEEKDAYS:
+            raise BadSettings(f"{name}: {kind}.weekday: {cycle.weekday!r} is not a day of the week.")
     try:
         ZoneInfo(rules.calendar.timezone)
     except (KeyError, ValueError, OSError):

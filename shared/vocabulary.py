@@ -94,6 +94,15 @@ Agency = Literal[
     "police", "childrens_services", "health", "education", "specialist", "marac", "ops", "partnership"
 ]
 
+MeetingKind = Literal["marac", "allocation_panel"]
+"""Meetings that are lists of cases; each is also the service that a case is routed to."""
+
+Attending = Literal[
+    "police", "childrens_services", "probation", "health", "education", "idva", "specialist", "housing",
+    "adult_safeguarding", "community_safety", "marac", "other",
+]  # fmt: skip
+"""Who sits at a meeting (London 2008 app. 6): `marac` is the coordinator."""
+
 PRESENCES: Final[tuple[str, ...]] = get_args(Presence)
 VIOLENCE: Final[tuple[str, ...]] = get_args(Violence)
 PHYSICAL_VIOLENCE: Final[tuple[str, ...]] = VIOLENCE[VIOLENCE.index("push") :]
@@ -111,4 +120,6 @@ SERVICES: Final[tuple[str, ...]] = get_args(Service)
 HANDLINGS: Final[tuple[str, ...]] = get_args(Handling)
 CHILD_LEVELS: Final[tuple[int, ...]] = (0, 1, 2, 3, 4)
 CASE_STATES: Final[tuple[str, ...]] = get_args(CaseState)
+MEETING_KINDS: Final[tuple[MeetingKind, ...]] = get_args(MeetingKind)
+ATTENDING: Final[tuple[Attending, ...]] = get_args(Attending)
 LANES: Final[tuple[Lane, ...]] = get_args(Lane)

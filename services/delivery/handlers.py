@@ -19,6 +19,7 @@ from services.delivery.domain.restricted import is_restricted, needs_release
 from services.delivery.domain.versions import Change, Wanted, change_for, merged, told, with_those_told
 from services.delivery.outgoing import Office, Outgoing, digest_of
 from services.delivery.recorder import HELD, tell
+from services.delivery.referring import Referral, concerns_meetings, refer
 from shared import audit, ledger, telemetry
 from shared.areas import Area, Areas
 from shared.outbox import EmittingTransaction
@@ -42,6 +43,8 @@ class _Batch:
     touched: dict[str, CaseRecord] = field(default_factory=dict)
     kept: dict[str, bytes] = field(default_factory=dict)
     """The decision's event of each case that could not be addressed."""
+    referrals: list[Referral] = field(default_factory=list)
+    """Versions that go to a meeting, or no longer do."""
     sending: set[str] = field(default_factory=set)
     """Cases of which something goes out now: their outcome is told with the first attempt."""
 
@@ -149,6 +152,8 @@ class Decisions:
             made = {(delivery.recipient, delivery.service) for delivery in earlier}
             missing = [one for one in routed if (one.recipient.id, one.route.service) not in made]
             change = change_for(decided, missing, (), self._office.running)
+        if again is None and concerns_meetings(decided, batch.cases.get(decided.case), earlier):
+            batch.referrals.append(Referral(decided, event))
         record = CaseRecord(
             case=decided.case,
             version=decided.version,
@@ -166,6 +171,7 @@ class Decisions:
                 {"service": route.service, "area": route.area, "about": list(route.about)}
                 for route in unaddressed
             ],
+            heard=list(known.heard) if (known := batch.cases.get(decided.case)) else [],
         )
         self._apply(batch, decided, record, change, composed)
         batch.cases[decided.case] = batch.touched[decided.case] = record
@@ -262,6 +268,8 @@ class Decisions:
         await batch.outgoing.store(tx)
         await store.update_deliveries(tx, sorted(changed, key=lambda d: d.id))
         await store.save_cases(tx, list(batch.touched.values()), batch.kept)
+        if batch.referrals:
+            await refer(tx, batch.referrals, self._areas, batch.started)
         silent = [record for case, record in batch.touched.items() if case not in batch.sending]
         tell(tx, silent, batch.deliveries, batch.started)
         for case in batch.kept:

@@ -18,6 +18,10 @@ from services.delivery.desk_paths import desk_routes
 from services.delivery.dispatch import Dispatcher
 from services.delivery.handlers import Decisions
 from services.delivery.inbound import routes
+from services.delivery.meeting_acts import MeetingActs
+from services.delivery.meeting_chasing import MeetingChasing
+from services.delivery.meetings import Meetings
+from services.delivery.meetings_paths import meetings_routes
 from services.delivery.notices import MailServer, Notices
 from services.delivery.onward import Onward
 from services.delivery.outbound import Outbound, RecipientTopics, Webhooks
@@ -98,6 +102,7 @@ def create_app(settings: Settings) -> FastAPI:
         topics,
         onward,
         chasing,
+        MeetingChasing(runtime.database, book, areas),
         every_s=settings.poll_s,
     )
     runtime.consume({DECIDED: decisions.handle}, decoders={DECIDED: EVENT})
@@ -123,4 +128,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.include_router(recipients_routes(RecipientsDesk(runtime, book, addresses, sealer)))
     app.include_router(desk_routes(runtime, Desk(runtime.outbox, office, book, onward)))
     app.include_router(replay_routes(runtime, Replays(runtime.outbox, office, book)))
+    app.include_router(
+        meetings_routes(runtime, Meetings(runtime.database, book, areas), MeetingActs(runtime.outbox))
+    )
     return app

@@ -26,7 +26,13 @@ from shared.errors import BadSettings, Retryable
 from shared.privacy import Secret
 
 Kind = Literal[
-    "waiting", "deadline_near", "deadline_missed", "not_answered", "address_disabled", "address_failing"
+    "waiting",
+    "deadline_near",
+    "deadline_missed",
+    "not_answered",
+    "address_disabled",
+    "address_failing",
+    "action_overdue",
 ]
 
 AGAIN_AFTER_S: Final = 300.0
@@ -46,6 +52,7 @@ _SUBJECTS: Final[dict[str, str]] = {
     "not_answered": "Something in Waymark waits for your answer",
     "address_disabled": "Waymark no longer sends to your address",
     "address_failing": "Your address does not answer Waymark",
+    "action_overdue": "An action from a meeting is overdue in Waymark",
 }
 _TEXTS: Final[dict[str, str]] = {
     "waiting": "Something waits for {recipient}. Sign in to read it and to say that you have it:",
@@ -59,6 +66,8 @@ _TEXTS: Final[dict[str, str]] = {
     " is used again:",
     "address_failing": "The webhook address of {recipient} has stopped answering. What comes meanwhile waits"
     " in the inbox:",
+    "action_overdue": "{recipient} has to do with an action that was agreed at a meeting and is overdue. Please"
+    " see to it, and have it noted as done:",
 }
 _log = telemetry.logger()
 
@@ -210,6 +219,7 @@ class Notices:
             "not_answered": (recipient.contact, recipient.second_contact, recipient.notice),
             "address_disabled": (recipient.contact, recipient.notice, self._on_call),
             "address_failing": (recipient.contact, recipient.notice),
+            "action_overdue": (recipient.contact, recipient.notice, recipient.second_contact),
         }
         return next((way for way in ways[kind] if way is not None), None)
 

@@ -22,6 +22,7 @@ from services.delivery.domain.recipients import Recipient
 from services.delivery.domain.restricted import unreleased
 from services.delivery.domain.versions import AT_ONCE
 from services.delivery.handlers import Decisions
+from services.delivery.meeting_chasing import MeetingChasing
 from services.delivery.onward import Onward
 from services.delivery.outbound import RecipientTopics
 from services.delivery.outgoing import Office, Outgoing
@@ -55,6 +56,7 @@ class Rounds:
         topics: RecipientTopics,
         onward: Onward,
         chasing: Chasing,
+        meetings: MeetingChasing,
         *,
         every_s: float,
     ) -> None:
@@ -66,6 +68,7 @@ class Rounds:
         self._topics = topics
         self._onward = onward
         self._chasing = chasing
+        self._meetings = meetings
         self._every_s = every_s
         self._much: dict[bool, set[str]] = {False: set(), True: set()}
         """Recipients for whom more waited than was taken last time, per lane."""
@@ -82,6 +85,7 @@ class Rounds:
                 leased = await self.lease_due()
                 await self.note_missed()
                 await self._chasing.chase_due()
+                await self._meetings.chase_due()
                 while to_do:
                     await to_do[0]()
                     to_do.pop(0)

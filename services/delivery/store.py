@@ -85,7 +85,7 @@ async def load_cases(tx: Transaction, cases: Iterable[str]) -> dict[str, CaseRec
     rows = await tx.rows(
         """
         SELECT "case", version, revision, state, held_by, decided_state, decided_owner, why, trace,
-            caused_by, lane, ledger, unaddressed
+            caused_by, lane, ledger, unaddressed, heard
         FROM cases WHERE "case" = ANY(CAST(:cases AS text[])) ORDER BY "case" FOR UPDATE
         """,
         cases=sorted(set(cases)),

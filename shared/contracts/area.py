@@ -44,15 +44,23 @@ class Escalation(_Closed):
     months: Annotated[int, OPERATIONAL, Field(ge=1)] = 12
 
 
-class MaracCycle(_Closed):
+class MeetingCycle(_Closed):
+    """When a meeting is held, and how many working days before it its list closes.
+
+    `every`: so many weeks, on the `weekday` of the week of `first`; or every working day from `first` on.
+    """
+
+    every: Annotated[str, OPERATIONAL, Field(pattern=r"^([1-9]\d* weeks?|working day)$")] = "2 weeks"
+    weekday: Annotated[str, OPERATIONAL] = "tuesday"
+    first: Annotated[Day, OPERATIONAL]
+    cut_off_working_days: Annotated[int, OPERATIONAL, Field(ge=0)] = 6
+
+
+class MaracCycle(MeetingCycle):
     """When the MARAC meets and what counts as a repeat (London 2008 app. 6)."""
 
     repeat_months: Annotated[int, OPERATIONAL, Field(ge=1)] = 12
     escalation: Annotated[Escalation, OPERATIONAL] = Escalation()
-    every: Annotated[str, OPERATIONAL, Field(pattern=r"^\d+ weeks?$")] = "2 weeks"
-    weekday: Annotated[str, OPERATIONAL] = "tuesday"
-    first: Annotated[Day, OPERATIONAL]
-    cut_off_working_days: Annotated[int, OPERATIONAL, Field(ge=0)] = 6
 
 
 class Calendar(_Closed):
@@ -74,6 +82,8 @@ class AreaRules(_Closed):
     out_of_hours: Annotated[str | None, OPERATIONAL] = None
     protocol: Annotated[ProtocolChoice, OPERATIONAL]
     marac: Annotated[MaracCycle, OPERATIONAL]
+    allocation_panel: Annotated[MeetingCycle | None, OPERATIONAL] = None
+    """When the allocation panel meets; None: on the days of the MARAC, with its cut-off."""
     calendar: Annotated[Calendar, OPERATIONAL] = Calendar()
     due: Annotated[dict[str, str], OPERATIONAL]
     """Per CSS response, per service, and `default`: how soon (design.md, promise 10)."""

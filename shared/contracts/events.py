@@ -7,7 +7,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field
 
 from shared import vocabulary as v
-from shared.contracts.base import Contract, ExactMoment, Moment
+from shared.contracts.base import Contract, Day, ExactMoment, Moment
 from shared.contracts.decision import Decision
 from shared.contracts.envelope import LedgerEntry
 from shared.contracts.history import History
@@ -102,6 +102,14 @@ class Branch(Contract):
     ledger: Annotated[list[LedgerEntry], OPERATIONAL] = []
 
 
+class Hearing(Contract):
+    """That a case was heard at a meeting: it counts for the repeat criterion (London 2008 app. 6)."""
+
+    kind: Annotated[v.MeetingKind, OPERATIONAL]
+    area: Annotated[str, OPERATIONAL]
+    heard_on: Annotated[Day, CIRCUMSTANCE]
+
+
 class CaseAnswered(Contract):
     """`waymark.outcomes/1`, delivery: what became of a case, all its deliveries and answers so far."""
 
@@ -116,6 +124,8 @@ class CaseAnswered(Contract):
     state: Annotated[v.CaseState, OPERATIONAL]
     answers: Annotated[list[Answer], OPERATIONAL] = []
     branches: Annotated[list[Branch], OPERATIONAL] = []
+    heard: Annotated[list[Hearing], OPERATIONAL] = []
+    """The meetings that have heard it."""
 
 
 class DeadLetter(Contract):

@@ -115,6 +115,11 @@ def describe_areas(folder: Path) -> None:
     folder.mkdir()
     for name in ("northbury.yaml", "northbury-2026.csv"):
         (folder / name).write_text((source / name).read_text())
+    # Meets every week with a cut-off of more than one: the next meeting's list has always closed.
+    weekly = yaml.safe_load((source / "northbury.yaml").read_text())
+    weekly |= {"id": "westmoor", "name": "Westmoor", "forces": ["westshire"]}
+    weekly["marac"]["every"] = "1 week"
+    (folder / "westmoor.yaml").write_text(yaml.safe_dump(weekly))
 
 
 class World:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from shared.areas import AREAS, Area, load_area, load_areas, stand_in
+from shared.contracts.area import MeetingCycle
 from shared.errors import BadSettings
 
 AREAS_READ = load_areas()
@@ -190,3 +191,14 @@ def test_an_area_defined_twice_or_none_at_all_stops_the_start(tmp_path: Path) ->
         load_areas(tmp_path)
     with pytest.raises(BadSettings, match="no folder"):
         load_areas(tmp_path / "nowhere")
+
+
+def test_a_panel_may_keep_days_of_its_own_and_else_keeps_the_maracs() -> None:
+    assert next(NORTHBURY.meetings_from(date(2026, 11, 24), "allocation_panel")) == date(2026, 12, 1)
+    daily = MeetingCycle(every="working day", first=date(2026, 1, 5), cut_off_working_days=1)
+    area = Area(NORTHBURY.rules.model_copy(update={"allocation_panel": daily}), NORTHBURY.terms)
+    days = area.meetings_from(date(2026, 12, 24), "allocation_panel")
+    assert [next(days), next(days)] == [date(2026, 12, 24), date(2026, 12, 29)], "every working day (Walsall)"
+    noon = datetime(2026, 12, 24, 12, tzinfo=UTC)
+    assert area.due("allocation_panel", None, noon).date() == date(2026, 12, 29)
+    assert next(area.meetings_from(date(2026, 11, 24))) == date(2026, 12, 1)

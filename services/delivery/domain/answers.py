@@ -14,7 +14,7 @@ from services.delivery.domain.recipients import Recipient
 from services.delivery.domain.sending import Attempt
 from shared import vocabulary as v
 from shared.contracts.base import read_moment, write_moment
-from shared.contracts.events import Answer, Branch, CaseAnswered
+from shared.contracts.events import Answer, Branch, CaseAnswered, Hearing
 
 MOST_RECEIPTS: Final = 100
 REJECTED: Final = "rejected by the recipient"
@@ -228,6 +228,7 @@ def answered(case: CaseRecord, deliveries: Sequence[Delivery]) -> CaseAnswered:
             )
             for delivery in ordered
         ],
+        heard=[Hearing.model_validate(one) for one in case.heard],
     )
 
 

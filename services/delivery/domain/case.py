@@ -176,6 +176,8 @@ class CaseRecord:
     ledger: list[LedgerEntry]
     unaddressed: list[dict[str, Any]] = field(default_factory=list)
     """Routes of the newest version for which there is no recipient."""
+    heard: list[dict[str, Any]] = field(default_factory=list)
+    """The meetings that have heard it: kind, area, heard_on."""
 
 
 def delivery_id(case: str, version: int, recipient: str, service: str) -> str:

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from services.delivery.domain.case import Decided, Route
-from services.delivery.domain.profiles import profile_of
+from services.delivery.domain.profiles import Profile, profile_of
 from services.delivery.domain.projection import show
 from services.delivery.domain.restricted import is_restricted
 from shared.contracts.base import write_moment
@@ -56,15 +56,25 @@ def consent_of(incident: Mapping[str, Any]) -> str:
 
 
 def compose(
-    decided: Decided, route: Route, recipient: str, *, named_staff: Sequence[str] = (), asked: bool = True
+    decided: Decided,
+    route: Route,
+    recipient: str,
+    *,
+    named_staff: Sequence[str] = (),
+    asked: bool = True,
+    profile: Profile | None = None,
 ) -> Composed:
     """What `recipient` is shown of `decided` along `route`. `named_staff`: who of its people may open a
-    restricted case; `asked`: whether this version still routes to it."""
+    restricted case; `asked`: whether this version still routes to it; `profile`: of a viewer who is no
+    recipient of a route, else that of the route's service."""
     if decided.withdrawn:
         return Composed(recipient, route, _withdrawn(decided, route, recipient))
     consent = consent_of(decided.incident)
     result = decided.receipt.get("result") or {}
-    profile = profile_of(route.service, consent=consent, basis=route.basis, level=result.get("victim_level"))
+    if profile is None:
+        profile = profile_of(
+            route.service, consent=consent, basis=route.basis, level=result.get("victim_level")
+        )
     shown = show(decided.incident, decided.history, profile, route.about)
     named = {
         person["id"]

@@ -9,13 +9,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, TextIO
 
+from shared.spreadsheets import cell
+
 NAMED_AT_MOST: Final = 1000
 """Entries that a report names one by one; a report file has them all."""
 
 LINES_TOLD: Final = 20
 COUNTED: Final = ("people", "relationships", "involvement", "removed")
 COLUMNS: Final = ("file", "line", "list", "left_out", "at", "because")
-_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +133,7 @@ class ReportFile:
     def note(self, one: Remark) -> None:
         """Write it down. Raises OSError."""
         cells = (one.file, one.number, one.list, "yes" if one.left_out else "no", one.at or "", one.because)
-        self._rows.writerow([f"'{cell}" if str(cell).startswith(_FORMULA) else cell for cell in cells])
+        self._rows.writerow([cell(one) for one in cells])
 
     def close(self) -> None:
         """Everything is written."""

@@ -12,6 +12,8 @@ from typing import Any, Final, TextIO
 
 import orjson
 
+from shared.spreadsheets import cell
+
 REASONS_KEPT: Final = 1000
 """Refusals that a report holds one by one; a report file has them all."""
 
@@ -19,7 +21,6 @@ LINES_NAMED: Final = 10
 WORDS: Final = ("accepted", "amended", "withdrawn", "repeated", "refused", "unsent")
 COLUMNS: Final = ("number", "reference", "status", "title", "detail", "at")
 _INDEX: Final = re.compile(r"/\d+(?=/|$)")
-_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 _TOLD: Final = ("status", "title", "detail", "at", "differs")
 
 
@@ -187,13 +188,8 @@ class RefusalFile:
             self._file.write(orjson.dumps(refusal).decode() + "\n")
             return
         refusal["at"] = refusal.get("at") or " ".join(refusal.get("differs", ()))
-        self._rows.writerow([_cell(refusal.get(name)) for name in COLUMNS])
+        self._rows.writerow([cell(refusal.get(name)) for name in COLUMNS])
 
     def close(self) -> None:
         """Everything is written."""
         self._file.close()
-
-
-def _cell(value: Any) -> str:
-    text = "" if value is None else str(value)
-    return f"'{text}" if text.startswith(_FORMULA) else text

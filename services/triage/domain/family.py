@@ -8,7 +8,6 @@ not be read. Where children were not spoken of at all, a child is possible and n
 from __future__ import annotations
 
 import re
-from calendar import monthrange
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -26,12 +25,6 @@ _TAKEN_OUT: Final = re.compile(r"^(/[a-z_/]*?)/(\d+)$")
 def months_old(born: date, on: date) -> int:
     """Completed calendar months from `born` to `on`."""
     return (on.year - born.year) * 12 + on.month - born.month - (on.day < born.day)
-
-
-def shift_months(day: date, months: int) -> date:
-    """The same day so many calendar months on (back where negative), the month's last where it has none."""
-    year, month0 = divmod(day.year * 12 + day.month - 1 + months, 12)
-    return date(year, month0 + 1, min(day.day, monthrange(year, month0 + 1)[1]))
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,10 +11,10 @@ from datetime import date
 from typing import Final
 
 from services.triage.domain.facts import WINDOWS
-from services.triage.domain.family import Family, shift_months
+from services.triage.domain.family import Family
 from services.triage.domain.values import HOLDS, NEVER, Facts, Value, exactly
 from shared import vocabulary as v
-from shared.areas import Area
+from shared.areas import Area, shift_months
 from shared.contracts.history import EarlierIncident, History, Pair
 from shared.contracts.incident import Incident
 
@@ -166,7 +166,8 @@ def _most_within(found: list[tuple[date, Value]], on: date, months: int, *, sure
 
 
 def _marac(history: History | None, family: Family, months: int, likely: bool) -> Value:
-    """London 2008 app. 6: within so many calendar months of the pair's last referral, both ends counted."""
+    """London 2008 app. 6: within so many calendar months of the pair's last referral or of the day on which
+    that was heard, both ends counted."""
     if history is None or history.status != "complete" or history.marac is None:
         greatest: date | None = family.on
     else:
@@ -177,8 +178,9 @@ def _marac(history: History | None, family: Family, months: int, likely: bool) -
         if not likely and one.link != "certain":
             continue
         same = _same_pair([Pair(victim=one.victim, perpetrator=one.perpetrator)], family)
-        day = one.referred_on or one.heard_on
-        if not same.greatest or (day is not None and not first <= day <= last):
+        days = [day for day in (one.referred_on, one.heard_on) if day is not None]
+        day = next((day for day in days if first <= day <= last), None)
+        if not same.greatest or (days and day is None):
             continue
         greatest = max(greatest or date.min, day or family.on)
         if same.least and day is not None:

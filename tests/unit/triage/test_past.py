@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from services.triage.domain.family import months_old, shift_months
+from services.triage.domain.family import months_old
+from shared.areas import shift_months
 from shared.contracts.history import History
 from tests.unit.triage.builders import asked, decided, earlier, history, incident, rules
 
@@ -56,6 +57,13 @@ def test_a_referral_without_a_date_goes_by_the_day_it_was_heard() -> None:
     body = decided(known=history(marac=[marac(referred_on=None, heard_on="2026-02-10")]))
     reason = next(r for r in body["reasons"] if r["rule"].endswith("marac-repeat"))
     assert reason["facts"] == {"marac_referred_on": "2026-02-10"}
+
+
+def test_a_referral_counts_for_twelve_months_from_the_day_it_was_heard() -> None:
+    body = decided(known=history(marac=[marac(referred_on="2025-11-10", heard_on="2025-11-24")]))
+    reason = next(r for r in body["reasons"] if r["rule"].endswith("marac-repeat"))
+    assert reason["facts"] == {"marac_referred_on": "2025-11-24"}
+    assert "marac-repeat" not in rules(decided(known=history(marac=[marac(referred_on="2025-11-10")])))
 
 
 @pytest.mark.parametrize(

@@ -165,6 +165,14 @@ class Handlers:
         await store.lock_register(tx)
         await self._register.join_records(tx, cause_from(payload))
 
+    async def retell_pair(self, tx: EmittingTransaction, pair: tuple[str, str], *, trace: str) -> None:
+        """Work out again who is whom in the families of two mentions, after a ruling on them, and emit again
+        the cases that it changes."""
+        families = await store.families_of(tx, pair)
+        picture = await store.load(tx, families)
+        cause = Cause(ledger.now(), trace=trace)
+        await self._register.reconsider(tx, picture, {}, cause, unsettled=families)
+
     async def list_family(self, tx: Transaction, family: str, caller: Caller) -> list[dict[str, Any]]:
         """The family's cases in the order accepted, each with ids and levels only. Raises Refused (404)
         where there are none, or none that the caller may see: the two look alike."""

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from fastapi import FastAPI
 
-from services.enrichment import inbound
+from services.enrichment import inbound, links_api
 from services.enrichment.handlers import Handlers
+from services.enrichment.links_desk import LinksDesk
 from services.enrichment.progress import ANSWERED_FOR_HISTORY, DECIDED_FOR_HISTORY
 from services.enrichment.settings import Settings
 from shared.contracts.topics import DECIDED, OUTCOMES
@@ -32,4 +33,6 @@ def create_app(settings: Settings) -> FastAPI:
         health=runtime.health,
     )
     app.include_router(inbound.routes(runtime, handlers, settings))
+    links = LinksDesk(runtime.outbox, handlers.retell_pair, settings.named_staff)
+    app.include_router(links_api.routes(runtime, links))
     return app

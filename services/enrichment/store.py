@@ -153,6 +153,21 @@ async def load(
     return picture
 
 
+async def families_of(tx: Transaction, mentions: Collection[str]) -> list[int]:
+    """The families that mentions are in, by their ids; none of those whose holder is gone or not joined yet."""
+    rows = await tx.rows(
+        """
+        SELECT i.family FROM unnest(CAST(:mentions AS text[])) AS m(id)
+            JOIN incidents i ON i."case" = split_part(m.id, E'\\n', 1) WHERE i.family IS NOT NULL
+        UNION SELECT r.family FROM unnest(CAST(:mentions AS text[])) AS m(id)
+            JOIN records r ON left(m.id, 1) = '#' AND r.source = substr(split_part(m.id, E'\\n', 1), 2)
+                AND r.id = split_part(m.id, E'\\n', 2) WHERE r.family IS NOT NULL
+        """,
+        mentions=sorted(mentions),
+    )
+    return sorted(row["family"] for row in rows)
+
+
 def _case(row: Row) -> domain.Case:
     return domain.Case(
         account=domain.account_from(row["case"], row["accepted_at"], orjson.loads(row["account"])),

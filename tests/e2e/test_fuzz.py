@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
@@ -21,16 +18,11 @@ from playwright.async_api import expect
 
 from services.intake.documented_answers import written_out
 from tests.e2e import browser
+from tests.e2e.fuzzer import SECONDS, fuzz
 from tests.integration.conftest import servers
 from tests.integration.intake_door import Door, a_reference, open_door
-from waymark.system import ROOT
 
 __all__ = ["servers"]
-
-SECONDS: Final = int(os.environ.get("WAYMARK_FUZZ_S", "20"))
-"""How long the fuzzer goes on after its first round; a night's run is one with a larger number."""
-
-SEED: Final = os.environ.get("WAYMARK_FUZZ_SEED", "20261120")
 
 
 @pytest.fixture(scope="module")
@@ -39,31 +31,9 @@ def door(servers: Any) -> Iterator[Door]:
         yield opened
 
 
-def fuzz(door: Door, folder: Path) -> subprocess.CompletedProcess[str]:
-    config = folder / "schemathesis.toml"
-    config.write_text('request-timeout = 30\n[auth.openapi.key]\nbearer = "${WAYMARK_FUZZ_KEY}"\n')
-    environment = {
-        **os.environ,
-        "WAYMARK_FUZZ_KEY": door.north,
-        "SCHEMATHESIS_HOOKS": "tests.e2e.fuzzing",
-        "PYTHONPATH": str(ROOT),
-    }
-    command = [str(Path(sys.executable).with_name("schemathesis")), "--config-file", str(config), "run"]
-    options = ["--checks", "all", "--phases", "examples,coverage,fuzzing,stateful", "--mode", "all"]
-    bounds = ["--seed", SEED, "--max-time", str(SECONDS), "--max-examples", "25", "--continue-on-failure"]
-    return subprocess.run(
-        [*command, f"{door.url}/openapi.json", *options, *bounds, "--no-color"],
-        cwd=folder,
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=SECONDS + 240,
-    )
-
-
 @pytest.mark.timeout(SECONDS + 300)
 def test_the_fuzzer_finds_no_failure(door: Door, tmp_path: Path) -> None:
-    done = fuzz(door, tmp_path)
+    done = fuzz(door.url, door.north, tmp_path)
     told = done.stdout + done.stderr
     assert done.returncode == 0, told
     assert "12 selected / 12 total" in told, told

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from typing import Any
 import asyncpg
 import httpx
 import orjson
+import uvicorn
 from opentelemetry.trace import SpanKind
 from pydantic import TypeAdapter
 
@@ -42,8 +44,8 @@ _DECODERS: dict[Topic, TypeAdapter[Any]] = {
 }
 _SENDERS = {INCIDENTS: "intake", DECIDED: "triage", OUTCOMES: "delivery"}
 _TABLES = (
-    "incidents, keys, decisions, answers, records, relationships, imports, import_slices, sources,"
-    " outbox, seqs, marks, timers"
+    "incidents, keys, decisions, answers, records, relationships, imports, import_slices, sources, people,"
+    " person_keys, links, rulings, outbox, seqs, marks, timers"
 )
 
 
@@ -176,6 +178,19 @@ async def service_on(servers: Servers, **changes: Any) -> AsyncIterator[tuple[ht
         httpx.AsyncClient(transport=httpx.ASGITransport(app=service), base_url="http://enrichment") as http,
     ):
         yield http, key
+
+
+@asynccontextmanager
+async def served(http: httpx.AsyncClient) -> AsyncIterator[str]:
+    """The service behind a client under an address, for what comes from another process."""
+    app = http._transport.app  # type: ignore[attr-defined]
+    server = uvicorn.Server(uvicorn.Config(app, port=0, lifespan="off", log_level="error"))
+    serving = asyncio.create_task(server.serve())
+    while not server.started:
+        await asyncio.sleep(0.01)
+    yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+    server.should_exit = True
+    await serving
 
 
 def bearing(key: str) -> dict[str, str]:

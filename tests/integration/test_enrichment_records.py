@@ -11,7 +11,6 @@ from typing import Any
 import httpx
 import orjson
 import pytest
-import uvicorn
 from typer.testing import CliRunner
 
 from services.enrichment import people_store
@@ -24,6 +23,7 @@ from tests.integration.register_work import (
     Worker,
     bearing,
     empty,
+    served,
     service_on,
     worker_on,
 )
@@ -248,17 +248,10 @@ async def test_a_council_sends_its_own_records_only(servers: Servers, worker: Wo
 async def test_the_command_sends_a_file_of_records(servers: Servers, worker: Worker, tmp_path: Path) -> None:
     file = tmp_path / "records.json"
     file.write_bytes(orjson.dumps({**RECORDS, "involvement": [{"child": "css-99"}]}))
-    async with service_on(servers) as (http, key):
-        server = uvicorn.Server(uvicorn.Config(http._transport.app, port=0, lifespan="off", log_level="error"))  # type: ignore[attr-defined]
-        serving = asyncio.create_task(server.serve())
-        while not server.started:
-            await asyncio.sleep(0.01)
-        url = f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+    async with service_on(servers) as (http, key), served(http) as url:
         arguments = [str(file), "--url", url, "--key", key, "--json"]
         ran = await asyncio.to_thread(CliRunner().invoke, app, arguments)
         refused = await asyncio.to_thread(CliRunner().invoke, app, [*arguments[:-2], "wmk_none"])
-        server.should_exit = True
-        await serving
     away = await asyncio.to_thread(CliRunner().invoke, app, [*arguments, "--patience", "0"])
     assert (away.exit_code, "does not answer" in away.output) == (1, True)
     assert ran.exit_code == 1, ran.output

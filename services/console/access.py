@@ -18,7 +18,8 @@ from services.console.settings import Settings
 from shared.errors import Refused
 from shared.keys import Caller, KeyRing, Role, must_be
 
-ROLES: Final[tuple[Role, ...]] = ("ops", "person")
+OVERSEERS: Final[tuple[Role, ...]] = ("ops", "person")
+"""Who sees how the cases go: ids, states and times."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +39,14 @@ class Viewer:
         return self.areas is None or (area is not None and area in self.areas)
 
 
-def viewer_of(caller: Caller) -> Viewer:
-    """The viewer behind a key. Raises Refused (403) where its role has no business here."""
-    must_be(caller, *ROLES)
+EVERYBODY: Final[tuple[Role, ...]] = ("ops", "person", "coordinator", "board")
+"""Who has pages here at all."""
+
+
+def viewer_of(caller: Caller, *roles: Role) -> Viewer:
+    """The viewer behind a key. Raises Refused (403) where its role has no business here, or none on this page
+    (`roles`)."""
+    must_be(caller, *(roles or EVERYBODY))
     areas = None if caller.role == "ops" else caller.areas
     return Viewer(caller.key, caller.role, areas, caller.person, caller.agency)
 
@@ -56,13 +62,14 @@ class Access:
         self._sessions = sessions
         self._provider = provider
 
-    async def viewer(self, request: Request) -> Viewer:
-        """Who asks. Raises Refused: 401 without key or session, 403 where the key is not for this."""
+    async def viewer(self, request: Request, *roles: Role) -> Viewer:
+        """Who asks, for a page of these roles. Raises Refused: 401 without key or session, 403 where the key is
+        not for this."""
         bearer = request.headers.get("authorization")
         if bearer is None:
             signed_in = await self._session(request.cookies.get(COOKIE))
             bearer = None if signed_in is None else f"Bearer {signed_in.bearer}"
-        viewer = viewer_of(await self._keys.caller(bearer))
+        viewer = viewer_of(await self._keys.caller(bearer), *roles)
         return replace(viewer, bearer=bearer or "")
 
     async def sign_in(self, signed_in: SignedIn, response: Response) -> None:

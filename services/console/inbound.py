@@ -6,12 +6,13 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Final
 
-from fastapi import APIRouter, Query, Request
-from fastapi.responses import HTMLResponse
+from fastapi import APIRouter, Query, Request, Response
+from fastapi.responses import HTMLResponse, RedirectResponse
 
 from services.console import store, views
-from services.console.access import Access, Viewer
+from services.console.access import OVERSEERS, Access, Viewer
 from services.console.handlers import Handlers
+from services.console.navigation import entries_for
 from services.console.outbound import Watch
 from services.console.pages import Pages, with_query
 from shared.contracts.topics import DEAD_LETTERS, DECIDED, ENRICHED, INCIDENTS, OUTCOMES, Topic
@@ -65,18 +66,24 @@ def routes(pages: Pages, access: Access, database: Database, watch: Watch) -> AP
 
     @router.get("/v1/status", tags=["status"], summary="Services, lags, pace, deadlines, dead letters")
     async def status_json(request: Request) -> JsonResponse:
-        return JsonResponse(await status_of(await access.viewer(request)))
+        return JsonResponse(await status_of(await access.viewer(request, *OVERSEERS)))
 
     @router.get("/v1/cases/{case:path}", tags=["cases"], summary="One case: stages, deliveries, time ledger")
     async def case_json(request: Request, case: str) -> JsonResponse:
-        shown = await case_of(await access.viewer(request), case)
+        shown = await case_of(await access.viewer(request, *OVERSEERS), case)
         del shown["picture"]
         return JsonResponse(shown)
 
     @router.get("/", include_in_schema=False)
-    async def status_page(request: Request) -> HTMLResponse:
+    async def first_page(request: Request) -> Response:
+        """What somebody of the viewer's role begins with."""
         viewer = await access.viewer(request)
-        return pages.page("status.html", viewer=viewer, here="/", status=await status_of(viewer))
+        return RedirectResponse(entries_for(viewer.role)[0].path, 303)
+
+    @router.get("/status", include_in_schema=False)
+    async def status_page(request: Request) -> HTMLResponse:
+        viewer = await access.viewer(request, *OVERSEERS)
+        return pages.page("status.html", viewer=viewer, here="/status", status=await status_of(viewer))
 
     @router.get("/cases", include_in_schema=False)
     async def cases_page(
@@ -87,7 +94,7 @@ def routes(pages: Pages, access: Access, database: Database, watch: Watch) -> AP
         area: Annotated[str, Query(max_length=100)] = "",
         before: str = "",
     ) -> HTMLResponse:
-        viewer = await access.viewer(request)
+        viewer = await access.viewer(request, *OVERSEERS)
         now = datetime.now(UTC)
         wanted = {
             "find": find.strip().replace("\x00", ""),
@@ -123,7 +130,7 @@ def routes(pages: Pages, access: Access, database: Database, watch: Watch) -> AP
 
     @router.get("/cases/{case:path}", include_in_schema=False)
     async def case_page(request: Request, case: str) -> HTMLResponse:
-        viewer = await access.viewer(request)
+        viewer = await access.viewer(request, *OVERSEERS)
         return pages.page("case.html", viewer=viewer, here="/cases", case=await case_of(viewer, case))
 
     @router.get("/case", include_in_schema=False)

@@ -13,10 +13,13 @@ from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
 from starlette.middleware.sessions import SessionMiddleware
 
-from services.console import inbound, signing_in, store
+from services.console import inbound, live, screening, signing_in, store
 from services.console.access import Access
+from services.console.drafts import Drafts
 from services.console.gauges import keep_gauges
 from services.console.handlers import Handlers
+from services.console.live import News
+from services.console.others import Others
 from services.console.outbound import Watch
 from services.console.pages import HERE, KeptToItself, Pages, wants_page, with_query
 from services.console.provider import Provider
@@ -37,23 +40,35 @@ def create_app(settings: Settings) -> FastAPI:
     """The console as an app; it starts when its lifespan does."""
     runtime = Runtime("console", settings)
     handlers = Handlers()
+    news = News()
+    others = Others(settings)
+
+    def committed() -> None:
+        handlers.committed()
+        news.tell()
+
     watch = Watch(settings, runtime.health, runtime.database)
     provider = Provider(settings) if settings.oidc_client_id else None
     access = Access(settings, runtime.keys, Sessions(settings, runtime.database), provider)
     pages = Pages()
-    runtime.consume(inbound.topics(handlers), after_commit=handlers.committed, decoders=DECODERS, patient=True)
+    runtime.consume(inbound.topics(handlers), after_commit=committed, decoders=DECODERS, patient=True)
     runtime.keep_running(watch.run)
     runtime.keep_running(lambda: _keep_pace(handlers, runtime.database))
     runtime.keep_running(lambda: keep_gauges(runtime.database))
     runtime.at_the_end(watch.close)
+    runtime.at_the_end(others.close)
     app = application(
         "console",
         "Waymark console",
-        "Pages for those who watch the system, and the same as JSON. Shows ids, states and times, no people.",
+        "Pages for the joint team, coordinators, boards and ops. Keeps ids, states and times; what it shows of "
+        "people it asks of the other services, for whoever is signed in.",
         lifespan=runtime.running,
         health=runtime.health,
     )
     app.include_router(inbound.routes(pages, access, runtime.database, watch))
+    drafts = Drafts(settings, runtime.database)
+    app.include_router(screening.routes(pages, access, runtime.database, others, drafts))
+    app.include_router(live.routes(access, news))
     app.include_router(signing_in.routes(pages, access, provider, keys=settings.keys_sign_in))
     app.mount("/static", StaticFiles(directory=HERE / "static"), name="static")
     app.add_middleware(KeptToItself)

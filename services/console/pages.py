@@ -15,6 +15,7 @@ from fastapi.responses import HTMLResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from services.console.domain import pace, times
+from services.console.navigation import entries_for
 from services.console.views import RESPONSES
 
 HERE: Final = Path(__file__).parent
@@ -75,6 +76,7 @@ class Pages:
             script=_versioned(SCRIPT),
             outline=pace.outline,
             case_link=case_link,
+            entries_for=entries_for,
             with_query=with_query,
             responses=RESPONSES,
             state_colours=STATE_COLOURS,
@@ -86,6 +88,7 @@ class Pages:
             "offset": times.say_offset,
             "words": lambda text: SERVICE_WORDS.get(str(text), str(text).replace("_", " ")),
             "shortened": shortened,
+            "fact": say_fact,
         }
         self._environment.filters.update(filters)
 
@@ -102,10 +105,26 @@ def case_link(case: str) -> str:
     return f"/cases/{quote(case, safe='/')}"
 
 
+def screening_link(case: str) -> str:
+    """The address of a case's page on the screening board."""
+    return f"/screening/{quote(case, safe='/')}"
+
+
 def with_query(path: str, **query: str | None) -> str:
     """A path with those parts of a query that are there."""
     found = {name: value for name, value in query.items() if value}
     return f"{path}?{urlencode(found)}" if found else path
+
+
+def say_fact(value: Any) -> str:
+    """A fact as a reason stands on it."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list):
+        return ", ".join(say_fact(one) for one in value)
+    if isinstance(value, dict):
+        return ", ".join(f"{name.replace('_', ' ')} {say_fact(one)}" for name, one in value.items())
+    return "none" if value is None else str(value).replace("_", " ")
 
 
 def shortened(text: str, length: int = 34) -> str:

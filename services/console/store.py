@@ -370,3 +370,33 @@ async def close_session(tx: Transaction, digest: str) -> None:
 async def forget_ended_sessions(tx: Transaction) -> None:
     """Drop what has ended."""
     await tx.execute("DELETE FROM sessions WHERE ends_at <= now()")
+
+
+async def keep_draft(tx: Transaction, digest: str, sealed: bytes, *, ends_at: datetime, most: int) -> None:
+    """Keep what somebody wrote; those that have ended go, and the oldest beyond so many."""
+    await tx.execute(
+        """
+        DELETE FROM drafts WHERE ends_at <= now()
+            OR digest IN (SELECT digest FROM drafts ORDER BY kept_at DESC OFFSET :most)
+        """,
+        most=most - 1,
+    )
+    await tx.execute(
+        "INSERT INTO drafts (digest, sealed, ends_at) VALUES (:digest, :sealed, :ends_at)",
+        digest=digest,
+        sealed=sealed,
+        ends_at=ends_at,
+    )
+
+
+async def draft(tx: Transaction, digest: str) -> bytes | None:
+    """What somebody wrote, while it is kept."""
+    found: bytes | None = await tx.value(
+        "SELECT sealed FROM drafts WHERE digest = :digest AND ends_at > now()", digest=digest
+    )
+    return found
+
+
+async def drop_draft(tx: Transaction, digest: str) -> None:
+    """It has been given back."""
+    await tx.execute("DELETE FROM drafts WHERE digest = :digest", digest=digest)

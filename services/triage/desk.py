@@ -11,12 +11,14 @@ import orjson
 
 from services.triage import claims, screening, store
 from services.triage.claims import refuse_others
-from services.triage.domain.answers import why_unfit
+from services.triage.domain.answers import choices, why_unfit
+from services.triage.explaining import why_look
 from services.triage.handlers import Handlers, record_act
+from services.triage.protocols.wording import named
 from services.triage.screening import Act, ActStanding
-from services.triage.store import Decided
+from services.triage.store import Decided, Wanted
 from shared import audit, ledger
-from shared.contracts.base import write_moment
+from shared.contracts.base import write_exact_moment, write_moment
 from shared.db import Row
 from shared.errors import Refused
 from shared.keys import Caller
@@ -249,13 +251,21 @@ class Desk:
             shown["claim"] = {"by": claimed.who, "until": write_moment(claimed.until)}
         return shown
 
-    async def queue(self, caller: Caller, limit: int) -> list[dict[str, Any]]:
-        """What waits for a person in the caller's areas; for ops everywhere, with ids and times alone."""
+    async def queue(self, caller: Caller, wanted: Wanted, limit: int) -> dict[str, Any]:
+        """A page of what waits for a person in the caller's areas; for ops everywhere, with ids and times
+        alone. `total`: on all pages; `next`: what the next page begins after."""
         ops = caller.role == "ops"
         async with self._outbox.database.transaction() as tx:
-            rows = await store.queue(tx, None if ops else caller.areas, limit=limit)
+            rows = await store.queue(tx, wanted, limit=limit + 1)
+            total = await store.count_queue(tx, wanted)
         now = ledger.now()
-        return [_queued(row, now, ids_only=ops) for row in rows]
+        more = len(rows) > limit
+        rows = rows[:limit]
+        return {
+            "cases": [_queued(row, now, ids_only=ops) for row in rows],
+            "total": total,
+            "next": f"{write_exact_moment(rows[-1]['waits_until'])} {rows[-1]['case']}" if more else None,
+        }
 
 
 def _may_see(caller: Caller, visible_to: Sequence[str]) -> bool:
@@ -296,6 +306,9 @@ def _again(before: Act, who: str, said: Said, found: Decided) -> Heard:
 
 def _shown(found: Decided, acts: Sequence[Act], versions: Sequence[Row], who: str) -> dict[str, Any]:
     standing = found.standing
+    body = orjson.loads(found.event)["body"]
+    history, likely = _certain(body["history"])
+    asked = orjson.loads(found.receipt)["questions"]
     return {
         "case": found.case,
         "version": found.version,
@@ -314,10 +327,17 @@ def _shown(found: Decided, acts: Sequence[Act], versions: Sequence[Row], who: st
             "people_decided": list(found.people),
         },
         "digest": found.digest,
+        "incident": body["incident"],
+        "history": history,
+        "likely": likely,
+        "answers": {
+            one["fact"]: {"words": named(one["fact"]), **(choices(one["fact"]) or {})} for one in asked
+        },
         "review": {
             "waiting": standing.waits_until is not None,
             "due": _moment(standing.waits_until),
             "because": list(standing.waits_for),
+            "words": [why_look(because) for because in standing.waits_for],
             "looked_by": found.looked_by,
             "looked_at": _moment(found.looked_at),
         },
@@ -331,6 +351,19 @@ def _shown(found: Decided, acts: Sequence[Act], versions: Sequence[Row], who: st
         ],
         "acts": [_act_shown(act, who) for act in acts],
     }
+
+
+def _certain(history: dict[str, Any]) -> tuple[dict[str, Any], dict[str, int]]:
+    """The history without what only may be this family's, and how much of each kind that is: nothing of
+    another record is told before a person confirms the link (design.md, promise 6)."""
+    kept, likely = dict(history), {}
+    for part in ("incidents", "involvement", "marac", "children_known"):
+        entries = history.get(part)
+        if entries:
+            kept[part] = [one for one in entries if one.get("link", "certain") == "certain"]
+            if len(kept[part]) < len(entries):
+                likely[part] = len(entries) - len(kept[part])
+    return kept, likely
 
 
 def _act_shown(act: Act, who: str) -> dict[str, Any]:
@@ -365,6 +398,7 @@ def _queued(row: Row, now: datetime, *, ids_only: bool) -> dict[str, Any]:
             "css_response": row["css_response"],
         }
         shown["why"] = list(row["waits_for"])
+        shown["why_words"] = [why_look(because) for because in row["waits_for"]]
         claimed = row["claimed_until"] is not None and row["claimed_until"] > now
         shown["claimed_by"] = row["claimed_by"] if claimed else None
         shown["claimed_until"] = _moment(row["claimed_until"]) if claimed else None

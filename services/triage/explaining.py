@@ -135,13 +135,17 @@ def _doubt(receipt: Mapping[str, Any]) -> Iterator[str]:
         )
 
 
+def why_look(because: str) -> str:
+    """Why a person looks, in words; `because` as in a receipt's review."""
+    if because in _LOOK:
+        return _LOOK[because]
+    return f"{named(because.removesuffix('_suggested'))} is not recorded, and the account suggests it"
+
+
 def _review(receipt: Mapping[str, Any]) -> Iterator[str]:
     review = receipt["review"]
     for because in review["because"]:
-        if because in _LOOK:
-            yield _LOOK[because]
-        else:
-            yield f"{named(because.removesuffix('_suggested'))} is not recorded, and the account suggests it"
+        yield why_look(because)
     if review.get("waits_until"):
         yield f"waits until {_moment(review['waits_until'])}"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Annotated, Any, Literal, TypeVar
 from uuid import uuid4
 
@@ -15,8 +16,9 @@ from services.triage.claims import Claims
 from services.triage.desk import Desk, Heard, Said
 from services.triage.handlers import UNHELD, Handlers
 from services.triage.live import LiveProtocols
+from services.triage.store import Wanted
 from shared import vocabulary as v
-from shared.contracts.base import write_moment
+from shared.contracts.base import read_moment, write_moment
 from shared.contracts.topics import ENRICHED, Topic
 from shared.errors import Refused
 from shared.keys import KeyRing, must_be
@@ -115,10 +117,24 @@ def routes(desk: Desk, claims: Claims, live: LiveProtocols, keys: KeyRing) -> AP
         return JsonResponse(await desk.show(caller, case))
 
     @router.get("/v1/queue", tags=["screening"])
-    async def queue(request: Request, limit: Annotated[int, Query(ge=1, le=1000)] = 100) -> JsonResponse:
+    async def queue(
+        request: Request,
+        limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+        area: Annotated[str | None, Query(max_length=100, description="decided in this area")] = None,
+        because: Annotated[str | None, Query(max_length=64, description="waits for this reason")] = None,
+        mine: Annotated[bool, Query(description="only what you have claimed")] = False,
+        after: Annotated[str | None, Query(max_length=300, description="`next` of the page before")] = None,
+    ) -> JsonResponse:
         """What waits for a person, the earliest due first. Ops see ids and times alone."""
         caller = must_be(await keys.caller(request.headers.get("authorization")), "person", "ops")
-        return JsonResponse({"cases": await desk.queue(caller, limit)})
+        wanted = Wanted(
+            None if caller.role == "ops" else caller.areas,
+            _plain(area),
+            _plain(because),
+            (caller.person or caller.key) if mine else None,
+            None if after is None else _page_mark(after),
+        )
+        return JsonResponse(await desk.queue(caller, wanted, limit))
 
     @router.get("/v1/protocols", tags=["protocols"])
     async def protocols(request: Request) -> JsonResponse:
@@ -142,6 +158,20 @@ def routes(desk: Desk, claims: Claims, live: LiveProtocols, keys: KeyRing) -> AP
         return JsonResponse({"protocol": found.ref, "published": done}, 200 if done else 202)
 
     return router
+
+
+def _plain(said: str | None) -> str | None:
+    """A word of a query that the database can take."""
+    return None if said is None else said.replace("\x00", "")
+
+
+def _page_mark(said: str) -> tuple[datetime, str]:
+    """Where the page before ended. Raises Refused (422)."""
+    moment, _, case = said.partition(" ")
+    try:
+        return read_moment(moment), str(_plain(case))
+    except ValueError:
+        raise Refused(422, "Not a page", "Ask with the `next` of an earlier answer in `after`.") from None
 
 
 _Shape = TypeVar("_Shape", bound=BaseModel)

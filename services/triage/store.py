@@ -278,17 +278,54 @@ async def versions(tx: Transaction, case: str) -> list[Row]:
     )
 
 
-async def queue(tx: Transaction, areas: Sequence[str] | None, *, limit: int) -> list[Row]:
-    """What waits for a person in these areas (None: in all), the earliest due first."""
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which of what waits is asked for. `areas`: whose (None: all); `area`: decided in it; `because`: among
+    the reasons; `who`: claimed by them now; `after`: the due moment and case that a page ended with."""
+
+    areas: Sequence[str] | None
+    area: str | None = None
+    because: str | None = None
+    who: str | None = None
+    after: tuple[datetime, str] | None = None
+
+
+_WAITING = """
+    FROM cases c LEFT JOIN claims k ON k."case" = c."case"
+    WHERE c.waits_until IS NOT NULL AND (CAST(:all AS boolean) OR c.visible_to && CAST(:areas AS text[]))
+      AND (CAST(:area AS text) IS NULL OR c.area = :area)
+      AND (CAST(:because AS text) IS NULL OR :because = ANY(c.waits_for))
+      AND (CAST(:who AS text) IS NULL OR (k.who = :who AND k.until > now()))
+"""
+
+
+def _asked(wanted: Wanted) -> dict[str, Any]:
+    return {
+        "all": wanted.areas is None,
+        "areas": list(wanted.areas or ()),
+        "area": wanted.area,
+        "because": wanted.because,
+        "who": wanted.who,
+    }
+
+
+async def count_queue(tx: Transaction, wanted: Wanted) -> int:
+    """How many wait for a person, on all pages together."""
+    return int(await tx.value(f"SELECT count(*) {_WAITING}", **_asked(wanted)))
+
+
+async def queue(tx: Transaction, wanted: Wanted, *, limit: int) -> list[Row]:
+    """What waits for a person, the earliest due first."""
     return await tx.rows(
-        """
+        f"""
         SELECT c."case", c.version, c.state, c.held_by, c.area, c.child_level, c.victim_level, c.css_response,
                c.waits_until, c.waits_for, k.who AS claimed_by, k.until AS claimed_until
-        FROM cases c LEFT JOIN claims k ON k."case" = c."case"
-        WHERE c.waits_until IS NOT NULL AND (CAST(:all AS boolean) OR c.visible_to && CAST(:areas AS text[]))
+        {_WAITING}
+          AND (CAST(:after AS timestamptz) IS NULL OR (c.waits_until, c."case") > (:after, :after_case))
         ORDER BY c.waits_until, c."case" LIMIT :limit
         """,
-        all=areas is None,
-        areas=list(areas or ()),
+        **_asked(wanted),
+        after=None if wanted.after is None else wanted.after[0],
+        after_case="" if wanted.after is None else wanted.after[1],
         limit=limit,
     )

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from axe_playwright_python.async_playwright import Axe
-from playwright.async_api import ConsoleMessage, Page, Response, async_playwright
+from playwright.async_api import ConsoleMessage, Page, Request, Response, async_playwright
 
 NEEDED = "needs Chromium: apt-get install chromium"
 
@@ -37,6 +37,11 @@ class Tab:
         """Note how an address was answered."""
         self.statuses[answer.url] = answer.status
 
+    def failed(self, asked: Request) -> None:
+        """Note what could not be loaded; a stream of news ends when its page is left."""
+        if not asked.url.endswith("/live"):
+            self.complaints.append(str(asked.failure))
+
     async def go(self, url: str) -> None:
         """Open an address and wait until all of it is there."""
         await self.page.goto(url, wait_until="load")
@@ -59,7 +64,7 @@ async def tab(*, width: int = 1200, javascript: bool = True) -> AsyncIterator[Ta
             opened = Tab(await context.new_page())
             opened.page.on("console", opened.heard)
             opened.page.on("pageerror", lambda error: opened.complaints.append(str(error)))
-            opened.page.on("requestfailed", lambda asked: opened.complaints.append(str(asked.failure)))
+            opened.page.on("requestfailed", opened.failed)
             opened.page.on("response", opened.answered)
             yield opened
         finally:

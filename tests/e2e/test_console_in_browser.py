@@ -86,7 +86,7 @@ async def test_every_page_is_whole_fits_is_light_and_open_to_everybody(
         await sign_in(tab, address, key, "/cases")
         await until_shown(tab, f"{address}/cases/northshire/B-1", "northbury-marac")
         tab.complaints.clear()  # a case that the console has not heard of yet is 404, and rightly so
-        for path in ("/", "/cases", "/cases/northshire/B-1"):
+        for path in ("/status", "/cases", "/cases/northshire/B-1"):
             await tab.go(f"{address}{path}")
             assert tab.statuses[f"{address}{path}"] == 200
             assert await tab.page.evaluate("document.documentElement.scrollWidth") <= width, (
@@ -126,5 +126,5 @@ async def test_the_pages_work_without_javascript_and_a_mouse(servers: Servers) -
                 break
         await keyboard.type(key)
         await keyboard.press("Enter")
-        await tab.page.wait_for_url(f"{address}/")
+        await tab.page.wait_for_url(f"{address}/status")
         assert await tab.page.locator("table").count() == 2

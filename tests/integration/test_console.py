@@ -167,7 +167,13 @@ async def test_no_details_of_people_are_kept_or_shown(servers: Servers, senders:
         await case_when(client, "people", lambda case: case["state"] == "routed")
         said = [
             (await client.get(path)).text
-            for path in ("/", "/cases", "/cases/northshire/people", "/v1/status", "/v1/cases/northshire/people")
+            for path in (
+                "/status",
+                "/cases",
+                "/cases/northshire/people",
+                "/v1/status",
+                "/v1/cases/northshire/people",
+            )
         ]
     connection = await asyncpg.connect(servers.database)
     stored = await connection.fetch("SELECT c::text AS line FROM console.cases AS c")
@@ -222,7 +228,7 @@ async def test_the_status_counts_measures_and_warns(servers: Servers, senders: S
         # Nobody reads as enrichment here: all that intake sent waits for it.
         assert status["services"][1]["lag"]["waymark.incidents.v1"] > 0
 
-        page = (await client.get("/")).text
+        page = (await client.get("/status")).text
         assert "Something is wrong" in page
         assert "breaches in 12 minutes" in page
 
@@ -337,7 +343,7 @@ async def test_nobody_sees_anything_without_a_key_of_the_right_role(servers: Ser
     async with console(servers) as client:
         answer = await client.get("/v1/status")
         assert (answer.status_code, answer.headers["content-type"]) == (401, "application/problem+json")
-        for path in ("/", "/cases?state=held", "/cases/northshire/x"):
+        for path in ("/status", "/cases?state=held", "/cases/northshire/x"):
             answer = await client.get(path, headers=html_wanted)
             assert answer.status_code == 303
             assert answer.headers["location"].startswith("/login")

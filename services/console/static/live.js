@@ -1,18 +1,23 @@
-// The page works without this. With it, what is on the page is read anew every few seconds while it is
-// looked at; nothing is replaced while something in it has the focus or is marked.
+// The pages work without this. With it, a page reads itself anew when the console says that something changed,
+// and every fifteen seconds in any case; nothing is replaced while something in it has the focus or is marked.
 "use strict";
-const EVERY_MS = 5000;
+const EVERY_MS = 15000;
 const area = document.getElementById("live");
 
 async function refresh() {
-  const busy = area.contains(document.activeElement) || String(getSelection()) !== "";
-  if (document.hidden || busy) return;
+  if (document.hidden) return;
   try {
     const answer = await fetch(location.href, { headers: { accept: "text/html" }, redirect: "manual" });
     if (!answer.ok) return;
     const page = new DOMParser().parseFromString(await answer.text(), "text/html");
     const fresh = page.getElementById("live");
     if (!fresh) return;
+    const changed = document.getElementById("changed");
+    if (changed && area.dataset.version !== fresh.dataset.version) {
+      changed.hidden = false;  // what somebody decides on is not changed under their hands
+      return;
+    }
+    if (area.contains(document.activeElement) || String(getSelection()) !== "") return;
     const open = [...area.querySelectorAll("details")].map((one) => one.open);
     fresh.querySelectorAll("details").forEach((one, i) => { if (i < open.length) one.open = open[i]; });
     area.replaceChildren(...fresh.childNodes);
@@ -21,4 +26,19 @@ async function refresh() {
     // The console is away for a moment: what is shown stays, with the time it was true.
   }
 }
-if (area) setInterval(refresh, EVERY_MS);
+if (area) {
+  setInterval(refresh, EVERY_MS);
+  new EventSource("/live").addEventListener("message", refresh);
+}
+
+// Down and up a list by j and k; n takes up the next case.
+document.addEventListener("keydown", (event) => {
+  const typing = event.target.closest("input, textarea, select");
+  if (typing || event.ctrlKey || event.altKey || event.metaKey) return;
+  const links = [...document.querySelectorAll("[data-rows] th a")];
+  if (!links.length) return;
+  const at = links.indexOf(document.activeElement);
+  if (event.key === "j") links[Math.min(at + 1, links.length - 1)].focus();
+  else if (event.key === "k") links[Math.max(at - 1, 0)].focus();
+  else if (event.key === "n") location.assign("/screening/next");
+});

@@ -50,6 +50,22 @@ def why_unfit(fact: str, answer: Any) -> str | None:
     return f"{fact} is not answered here: ask the police to amend the incident."
 
 
+def choices(fact: str) -> dict[str, Any] | None:
+    """How a question is answered at the desk: `kind` yes_no, one_of, some_of or number, with its `options`;
+    None where only an amendment by the police answers it."""
+    if fact == "child_saw_or_heard":
+        return {"kind": "yes_no", "options": [True]}
+    if fact in _YES_NO:
+        return {"kind": "yes_no", "options": [True, False]}
+    if fact in _WORDS:
+        return {"kind": "some_of", "options": list(_WORDS[fact])}
+    if fact in _LEVELS:
+        return {"kind": "one_of", "options": list(_LEVELS[fact])}
+    if fact == "dash_yes_answers":
+        return {"kind": "number", "options": [0, 27]}
+    return None
+
+
 def answered(incident: Incident, acts: Sequence[Act]) -> Incident:
     """The incident with the answers among `acts` in it; the same object where there are none."""
     for act in acts:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Final
 
 import orjson
@@ -11,6 +12,7 @@ from shared import ledger
 from shared.contracts.events import DeadLetter
 from shared.contracts.topics import DEAD_LETTERS
 from shared.db import Row, Transaction
+from shared.kafka import Message
 from shared.outbox import EmittingTransaction
 
 _DEEPEST: Final = 4
@@ -105,17 +107,63 @@ async def waiting(tx: Transaction) -> list[Row]:
     )
 
 
+_SEEN: Final = """
+    SELECT d.id, d.at, d.topic, d.partition, d.kafka_offset, d."case", d.sender, d.seq, d.revision, d.reason,
+        length(d.payload) AS size_bytes, d.resolved_at, d.resolution, m.seq AS applied,
+        (SELECT min(n.id) FROM dead_letters n
+            WHERE n.id > d.id AND n.topic = d.topic AND n."case" IS NOT DISTINCT FROM d."case"
+            AND n.seq IS NOT DISTINCT FROM d.seq AND n.payload = d.payload) AS again
+    FROM dead_letters d LEFT JOIN marks m ON m."case" = d."case" AND m.sender = d.sender
+"""
+
+
+async def known(tx: Transaction, *, dealt_with_since: datetime, limit: int) -> list[Row]:
+    """Those that wait and those dealt with lately, newest first, without their bytes. `applied`: the highest
+    `seq` of the case that was applied; `again`: the number under which the same bytes were put aside again."""
+    return await tx.rows(
+        f"{_SEEN} WHERE d.resolved_at IS NULL OR d.resolved_at >= :since"
+        " ORDER BY d.resolved_at IS NOT NULL, d.id DESC LIMIT :limit",
+        since=dealt_with_since,
+        limit=limit,
+    )
+
+
+async def seen(tx: Transaction, number: int) -> Row | None:
+    """One as `known` shows it; None where there is none."""
+    return await tx.row(f"{_SEEN} WHERE d.id = :id", id=number)
+
+
 async def one(tx: Transaction, number: int) -> Row | None:
     """One dead letter with its bytes."""
     return await tx.row("SELECT * FROM dead_letters WHERE id = :id", id=number)
 
 
-async def resolve(tx: Transaction, number: int, how: str) -> None:
-    """Note that a dead letter was dealt with, and how (`resent`)."""
-    await tx.execute(
-        "UPDATE dead_letters SET resolved_at = now(), resolution = :how WHERE id = :id AND resolved_at IS NULL",
-        id=number,
-        how=how,
+def message_of(row: Row) -> Message:
+    """A dead letter as it stood on its topic, to be sent there again."""
+    return Message(
+        row["topic"], row["case"] or "", bytes(row["payload"]), row["traceparent"], partition=row["partition"]
+    )
+
+
+def payload_shape(payload: bytes) -> Any:
+    """`shape_of` a message as it came; a sentence where it is no JSON."""
+    try:
+        return shape_of(orjson.loads(payload))
+    except orjson.JSONDecodeError:
+        return "not JSON"
+
+
+async def resolve(tx: Transaction, number: int, how: str) -> bool:
+    """Note that a dead letter was dealt with, and how (`resent by ...`); whether that was not known yet."""
+    return bool(
+        await tx.execute(
+            """
+            UPDATE dead_letters SET resolved_at = now(), resolution = :how
+            WHERE id = :id AND resolved_at IS NULL
+            """,
+            id=number,
+            how=how,
+        )
     )
 
 

@@ -7,14 +7,13 @@ import getpass
 from collections.abc import Awaitable, Callable
 from typing import Annotated, Any, TypeVar
 
-import orjson
 import typer
 from rich.table import Table
 
 from deploy.migrations import SERVICES
 from shared import audit, dead_letters
 from shared.db import Row, Transaction
-from shared.kafka import Message, Producer
+from shared.kafka import Producer
 from waymark import terminal
 from waymark.access import owner
 from waymark.terminal import DataOption, JsonOption
@@ -98,11 +97,7 @@ def show(
     if row is None:
         terminal.fail(f"There is no dead letter {number}.")
     payload = bytes(row["payload"])
-    try:
-        shape = dead_letters.shape_of(orjson.loads(payload))
-    except orjson.JSONDecodeError:
-        shape = "not JSON"
-    document = {**row, "id": number, "service": service, "shape": shape}
+    document = {**row, "id": number, "service": service, "shape": dead_letters.payload_shape(payload)}
     document["size_bytes"] = len(document.pop("payload"))
     if content:
         document["content"] = payload.decode("utf-8", "replace")
@@ -136,14 +131,12 @@ async def _resend(address: str, kafka: str, service: str, digits: int) -> str | 
     row = await _in_schema(address, service, lambda tx: dead_letters.one(tx, digits))
     if row is None or row["resolved_at"] is not None:
         return None
-    again = Message(
-        row["topic"], row["case"] or "", bytes(row["payload"]), row["traceparent"], partition=row["partition"]
-    )
     producer = Producer(kafka, "waymark-dead-letters", 1)
     try:
-        await producer.publish([again])
+        await producer.publish([dead_letters.message_of(row)])
     finally:
         await producer.close()
     # Noted after it is sent: a crash between sends it twice, which `seq` makes harmless.
-    await _in_schema(address, service, lambda tx: dead_letters.resolve(tx, digits, "resent"))
+    how = f"resent by login:{getpass.getuser()}"
+    await _in_schema(address, service, lambda tx: dead_letters.resolve(tx, digits, how))
     return str(row["topic"])

@@ -29,6 +29,7 @@ from services.console.settings import Settings
 from shared import telemetry
 from shared.db import Database
 from shared.errors import Refused, Retryable
+from shared.recovery import recovery_routes
 from shared.runtime import Runtime
 from shared.web import application
 
@@ -86,6 +87,7 @@ def create_app(settings: Settings) -> FastAPI:
         )
     for kind in (Refused, Retryable, HTTPException):
         app.add_exception_handler(kind, _as_page(pages, app.exception_handlers[kind]))
+    app.include_router(recovery_routes(runtime))
     return app
 
 

@@ -37,6 +37,7 @@ from services.delivery.sign_in import SignIn, sign_in_routes
 from shared.areas import load_areas
 from shared.contracts.topics import DECIDED
 from shared.errors import BadSettings
+from shared.recovery import recovery_routes
 from shared.runtime import Runtime
 from shared.web import application
 
@@ -131,4 +132,5 @@ def create_app(settings: Settings) -> FastAPI:
     app.include_router(
         meetings_routes(runtime, Meetings(runtime.database, book, areas), MeetingActs(runtime.outbox))
     )
+    app.include_router(recovery_routes(runtime))
     return app

@@ -10,6 +10,7 @@ from services.enrichment.links_desk import LinksDesk
 from services.enrichment.progress import ANSWERED_FOR_HISTORY, DECIDED_FOR_HISTORY
 from services.enrichment.settings import Settings
 from shared.contracts.topics import DECIDED, OUTCOMES
+from shared.recovery import recovery_routes
 from shared.runtime import Runtime
 from shared.web import application
 
@@ -35,4 +36,5 @@ def create_app(settings: Settings) -> FastAPI:
     app.include_router(inbound.routes(runtime, handlers, settings))
     links = LinksDesk(runtime.outbox, handlers.retell_pair, settings.named_staff)
     app.include_router(links_api.routes(runtime, links))
+    app.include_router(recovery_routes(runtime))
     return app

@@ -17,6 +17,7 @@ from services.intake.submissions import Submission
 from services.intake.writer import Writer
 from shared.contracts.topics import DECIDED, OUTCOMES
 from shared.outbox import EmittingTransaction
+from shared.recovery import recovery_routes
 from shared.runtime import Runtime
 from shared.web import application, straight_to
 
@@ -56,4 +57,5 @@ def create_app(settings: Settings) -> FastAPI:
         straight=straight_to(router, "/v1/incidents", "POST"),
     )
     app.include_router(router)
+    app.include_router(recovery_routes(runtime))
     return app

@@ -14,6 +14,7 @@ from services.triage.protocols.published import edited, read_published
 from services.triage.settings import Settings
 from shared.areas import load_areas
 from shared.errors import BadSettings
+from shared.recovery import recovery_routes
 from shared.runtime import Runtime
 from shared.web import application
 
@@ -46,4 +47,5 @@ def create_app(settings: Settings) -> FastAPI:
     app.include_router(
         inbound.routes(Desk(runtime.outbox, handlers), Claims(runtime.database), live, runtime.keys)
     )
+    app.include_router(recovery_routes(runtime))
     return app

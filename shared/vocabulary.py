@@ -44,6 +44,11 @@ Order = Literal[
     "non_molestation", "occupation", "restraining", "prohibited_steps", "dv_protection_notice",
     "dv_protection_order", "stalking_protection", "contact_order", "undertaking",
 ]  # fmt: skip
+OrderOrBail = Literal[
+    "non_molestation", "occupation", "restraining", "prohibited_steps", "dv_protection_notice",
+    "dv_protection_order", "stalking_protection", "contact_order", "undertaking", "bail",
+]  # fmt: skip
+Escalation = Literal["more_often", "graver"]
 PoliceLevel = Literal["standard", "medium", "high"]
 RiskTool = Literal["specss_plus", "dash", "dara", "other"]
 ViolenceLevel = Literal["none_low", "medium", "high"]

@@ -42,6 +42,57 @@ class EarlierIncident(Contract):
     link: Annotated[v.Link, OPERATIONAL] = "certain"
 
 
+class PairRepeats(Contract):
+    """How often a victim and a perpetrator were in an incident together."""
+
+    victim: Annotated[str | None, OPERATIONAL] = None
+    perpetrator: Annotated[str | None, OPERATIONAL] = None
+    incidents: Annotated[int, CIRCUMSTANCE]
+
+
+class Repeats(Contract):
+    """The earlier incidents of the last so many calendar months before this one, both ends counted; those of
+    certain links. By level: of the police, of violence (NSPCC 2009 box 10); `unknown` where nobody said."""
+
+    months: Annotated[int, OPERATIONAL]
+    incidents: Annotated[int, CIRCUMSTANCE]
+    by_police_level: Annotated[dict[str, int], CIRCUMSTANCE] = {}
+    by_violence_level: Annotated[dict[str, int], CIRCUMSTANCE] = {}
+    pairs: Annotated[list[PairRepeats], CIRCUMSTANCE] = []
+
+
+class KnownOrder(Contract):
+    """An order, or bail with conditions, against somebody of this incident, as an earlier one told it last.
+    Whether it still stands nobody has said since."""
+
+    person: Annotated[str, OPERATIONAL]
+    order: Annotated[v.OrderOrBail, about("adult", "personal")]
+    breached: Annotated[bool, about("adult", "personal")] = False
+    """Whether that incident breached it."""
+    told_on: Annotated[Day, CIRCUMSTANCE]
+    """The day of the incident that told it."""
+    link: Annotated[v.Link, OPERATIONAL] = "certain"
+
+
+class KnownRelationship(Contract):
+    """Who is or was what to whom, and from when to when it was said: `from` is `kind` of `to`."""
+
+    from_: Annotated[str, OPERATIONAL, Field(alias="from")]
+    to: Annotated[str, OPERATIONAL]
+    kind: Annotated[v.RelationshipKind | None, about("family", "personal")] = None
+    lives_together: Annotated[bool | None, about("family", "personal")] = None
+    """As it was said last."""
+    separated_on: Annotated[Day | None, about("family", "personal")] = None
+    told_first: Annotated[Day | None, about("family", "personal")] = None
+    """The day of the first incident that said so; none of what social care's records say alone."""
+    told_last: Annotated[Day | None, about("family", "personal")] = None
+    ended: Annotated[Day | None, about("family", "personal")] = None
+    """The day they parted, or of the incident that first said that they had."""
+    recorded: Annotated[bool, about("family", "personal")] = False
+    """Whether social care's records say so too."""
+    link: Annotated[v.Link, OPERATIONAL] = "certain"
+
+
 class PathwayTaken(Contract):
     """A pathway of children's services with its dates."""
 
@@ -61,6 +112,8 @@ class Involvement(Contract):
     pathways: Annotated[list[PathwayTaken] | None, about("child", "personal")] = None
     plans: Annotated[list[str] | None, about("child", "personal")] = None
     re_referrals: Annotated[int | None, about("child", "personal")] = None
+    stop_start: Annotated[bool | None, about("child", "personal")] = None
+    """Whether an assessment or a service was closed and one begun again after it (NSPCC 2009 s10.4.3)."""
     as_of: Annotated[Moment | None, OPERATIONAL] = None
     """When this was so: of a council's record the moment of the import that last told it."""
     source_as_of: Annotated[Moment | None, OPERATIONAL] = None
@@ -88,6 +141,8 @@ class KnownChild(Contract):
     born: Annotated[Day | None, about("child", "identifying")] = None
     area: Annotated[str | None, about("child", "personal")] = None
     school: Annotated[School | None, about("child", "personal")] = None
+    homes: Annotated[int | None, about("child", "personal")] = None
+    """In how many homes it was said to live within twelve months before the incident, where any was said."""
     link: Annotated[v.Link, OPERATIONAL] = "certain"
 
 
@@ -103,6 +158,13 @@ class History(Contract):
     involvement: Annotated[list[Involvement] | None, about("child", "personal")] = None
     marac: Annotated[list[MaracHearing] | None, about("family", "circumstance")] = None
     children_known: Annotated[list[KnownChild] | None, about("child", "identifying")] = None
+    repeats: Annotated[list[Repeats] | None, about("family", "circumstance")] = None
+    """Counts over 6, 12 and 24 months."""
+    escalating: Annotated[list[v.Escalation] | None, about("family", "circumstance")] = None
+    """More incidents in the last six months than in the six before them; graver violence, or a higher police
+    level, than at first within twelve months. What is not known counts for neither."""
+    orders: Annotated[list[KnownOrder] | None, about("family", "circumstance")] = None
+    relationships: Annotated[list[KnownRelationship] | None, about("family", "personal")] = None
 
 
 UNAVAILABLE = History(status="unavailable")

@@ -32,7 +32,8 @@ def news_of(before: Data, now: Data) -> list[str]:
     """
     if not before or not now:
         return []
-    return [*_status(before, now), *_incidents(before, now), *_involvement(before, now), *_lists(before, now)]
+    parts = (_status, _incidents, _rising, _involvement, _lists)
+    return [line for part in parts for line in part(before, now)]
 
 
 def _status(before: Data, now: Data) -> Iterator[str]:
@@ -41,6 +42,14 @@ def _status(before: Data, now: Data) -> Iterator[str]:
         yield "the history, which could not be looked up before, is known now"
     elif old != new and new == "unavailable":
         yield "the history cannot be looked up now"
+
+
+def _rising(before: Data, now: Data) -> Iterator[str]:
+    rising = set(_list(now, "escalating")) - set(_list(before, "escalating"))
+    if "graver" in rising:
+        yield "the violence is graver than at first"
+    if "more_often" in rising:
+        yield "incidents come more often"
 
 
 def _incidents(before: Data, now: Data) -> Iterator[str]:
@@ -103,6 +112,8 @@ _LISTS: Final[tuple[tuple[str, Callable[[Data], Any], str, str], ...]] = (
     ("marac", lambda one: (one.get("victim"), one.get("perpetrator"), one.get("referred_on")),
      "referral to a MARAC", "referrals to a MARAC"),
     ("children_known", lambda one: one["id"], "child of the family", "children of the family"),
+    ("orders", lambda one: (one["person"], one["order"]), "order or bail", "orders or bail"),
+    ("relationships", lambda one: (one["from"], one["to"], one.get("kind")), "relationship", "relationships"),
 )  # fmt: skip
 """Lists of which every entry is one of a kind: what tells two entries apart, and what they are called."""
 
@@ -122,7 +133,7 @@ def _lists(before: Data, now: Data) -> Iterator[str]:
             yield f"something new of {_count(learnt, one_of_them, several)}"
 
 
-def _list(history: Data, name: str) -> Sequence[Data]:
+def _list(history: Data, name: str) -> Sequence[Any]:
     return history.get(name) or ()
 
 

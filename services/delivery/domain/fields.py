@@ -81,18 +81,27 @@ ABOUT_THE_PAST: Final[Mapping[str, str]] = {
         "incidents.force incidents.reference incidents.occurred_at incidents.pairs.victim "
         "incidents.pairs.perpetrator incidents.children incidents.children_present incidents.police_level "
         "incidents.violence_level incidents.violence incidents.injury incidents.child_level "
-        "incidents.notified_css incidents.link"
+        "incidents.notified_css incidents.link repeats.months repeats.incidents repeats.by_police_level "
+        "repeats.by_violence_level repeats.pairs.victim repeats.pairs.perpetrator repeats.pairs.incidents "
+        "escalating"
     ),
     "involvement": "involvement.child involvement.level involvement.open involvement.as_of "
     "involvement.source_as_of involvement.stale involvement.link",
     "social_care": (
         "involvement.worker involvement.pathways.pathway involvement.pathways.from involvement.pathways.to "
-        "involvement.pathways.reason_closed involvement.plans involvement.re_referrals"
+        "involvement.pathways.reason_closed involvement.plans involvement.re_referrals "
+        "involvement.stop_start"
     ),
     "marac": "marac.victim marac.perpetrator marac.referred_on marac.heard_on marac.link",
     "children": (
         "children_known.id children_known.child children_known.born children_known.area "
-        "children_known.school.name children_known.school.urn children_known.link"
+        "children_known.school.name children_known.school.urn children_known.homes children_known.link"
+    ),
+    "orders": "orders.person orders.order orders.breached orders.told_on orders.link",
+    "relationships": (
+        "relationships.from relationships.to relationships.kind relationships.lives_together "
+        "relationships.separated_on relationships.told_first relationships.told_last relationships.ended "
+        "relationships.recorded relationships.link"
     ),
 }
 

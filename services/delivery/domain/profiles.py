@@ -63,7 +63,7 @@ _WHOLE_ADULT: Final = (
     "identity person contact ethnicity pregnancy health factors support conduct bail willing record occupation"
 )
 _WHOLE_CHILD: Final = "identity contact area school ethnicity health presence voice"
-_WHOLE_PAST: Final = "ref earlier involvement social_care marac children"
+_WHOLE_PAST: Final = "ref earlier involvement social_care marac children orders relationships"
 _NOBODY_AT_HOME: Final[frozenset[Whose]] = frozenset({"victim", "child", "caller", "family"})
 
 PROTECTION: Final = Profile(
@@ -85,7 +85,7 @@ ADVOCACY: Final = Profile(
     suspect=_of("identity person factors conduct bail"),
     other=_of(""),
     child=_of("identity contact school presence"),
-    past=_of("ref earlier marac"),
+    past=_of("ref earlier marac orders"),
     whereabouts=True,
 )
 """Specialist services for the victim: enough to reach her safely and plan with her (NSPCC 2009 s6.5.2)."""
@@ -111,7 +111,7 @@ PROFILES: Final[Mapping[v.Service, Profile]] = {
         suspect=_of("identity person factors conduct record police_id"),
         other=_of("identity"),
         child=_of("identity presence voice"),
-        past=_of("ref earlier"),
+        past=_of("ref earlier orders"),
     ),
     "marac": Profile(
         case=_of(_WHOLE_EVENT),
@@ -119,7 +119,7 @@ PROFILES: Final[Mapping[v.Service, Profile]] = {
         suspect=_of(_WHOLE_ADULT),
         other=_of("identity person"),
         child=_of(_WHOLE_CHILD),
-        past=_of("ref earlier involvement marac children"),
+        past=_of("ref earlier involvement marac children orders relationships"),
         whereabouts=True,
         suspect_whereabouts=True,
         reasons="all",
@@ -214,7 +214,7 @@ PROFILES: Final[Mapping[v.Service, Profile]] = {
         victim=_of("identity person pregnancy health factors support"),
         suspect=_of("identity person factors conduct"),
         child=_of("identity area school health presence"),
-        past=_of("ref earlier involvement marac children"),
+        past=_of("ref earlier involvement marac children orders relationships"),
         reasons="all",
     ),
 }

@@ -69,7 +69,8 @@ def show(
     if "intimate" not in profile.case:
         _without_intimate(shown.get("incident"), "incident.violence", withheld)
     known = frozenset(child["id"] for child in incident.get("children") or ())
-    past = _past(history, view, withheld, people, known, told_of)
+    everybody = known | {adult["id"] for adult in incident.get("adults") or ()}
+    past = _past(history, view, withheld, people, known, everybody, told_of)
     if not profile.whereabouts:
         _without_guarded(incident, shown, past, withheld, names_too=bool(profile.never_of))
     listed = withheld.listed()
@@ -216,6 +217,7 @@ def _past(
     withheld: Withheld,
     people: frozenset[str],
     known: frozenset[str],
+    everybody: frozenset[str],
     told_of: frozenset[str] | None,
 ) -> Data:
     """What was known before: confirmed links only. Of a likely one not even that it was withheld is told."""
@@ -223,6 +225,10 @@ def _past(
         key: value for key, value in ((k, _confirmed(v)) for k, v in history.items()) if value is not None
     }
     shown = _through(confirmed, view.past, "history.", withheld)
+
+    def _may_be_named(person: str) -> bool:
+        return person in people or (told_of is None and person not in everybody)
+
     for entry in shown.get("incidents") or ():
         pairs, children = entry.get("pairs"), entry.get("children")
         if pairs:
@@ -231,6 +237,14 @@ def _past(
             _keep(entry, "children", [c for c in children if _may_appear(c, people, known, told_of)])
         if "intimate" not in view.profile.case:
             _without_intimate(entry, "history.incidents.violence", withheld)
+    for entry in shown.get("repeats") or ():
+        if pairs := entry.get("pairs"):
+            named = (p for p in pairs if {p.get("victim"), p.get("perpetrator")} - {None} <= people)
+            _keep(entry, "pairs", list(named))
+    for name, ends in (("orders", ("person",)), ("relationships", ("from", "to"))):
+        if entries := shown.get(name):
+            kept = [entry for entry in entries if all(_may_be_named(entry[end]) for end in ends)]
+            _keep(shown, name, kept)
     for name in ("involvement", "children_known"):
         entries = shown.get(name)
         if entries:
@@ -287,7 +301,8 @@ def _confirmed(value: Any) -> Any:
     """A list without what is only likely; None where nothing else was in it: it is not known to be none."""
     if not isinstance(value, list):
         return value
-    return [entry for entry in value if entry.get("link", "certain") == "certain"] or (None if value else [])
+    sure = [one for one in value if not isinstance(one, dict) or one.get("link", "certain") == "certain"]
+    return sure or (None if value else [])
 
 
 def _may_appear(

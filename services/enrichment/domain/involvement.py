@@ -49,7 +49,23 @@ def _derive(known: Involvement) -> v.InvolvementLevel | None:
 
 def involvement_recorded(child: str, known: Involvement) -> Involvement:
     """A council's record of a child, by the id that the child has in the history, with its level."""
-    return known.model_copy(update={"child": child, "level": level_of(known), "link": "certain"})
+    update = {"child": child, "level": level_of(known), "stop_start": stop_start(known), "link": "certain"}
+    return known.model_copy(update=update)
+
+
+def stop_start(known: Involvement) -> bool | None:
+    """Whether an assessment or a service was closed and another begun, or the child referred again, after it:
+    the pattern that leaves families without lasting help (NSPCC 2009 s7.3.4, s10.4.3). None: nobody says."""
+    if known.pathways is None:
+        return known.stop_start
+    begun = [one for one in known.pathways if one.pathway in _ASSESSED]
+    closed = [one for one in begun if one.to is not None]
+    again = any(
+        later is not one and later.from_ is not None and one.to is not None and later.from_ >= one.to
+        for one in closed
+        for later in begun
+    )
+    return again or bool(closed and known.re_referrals) or bool(known.stop_start)
 
 
 def involvement_answered(child: str, taken: Sequence[Taken]) -> Involvement:

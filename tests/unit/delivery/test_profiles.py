@@ -345,6 +345,32 @@ def test_a_notification_is_what_the_contract_says(service: str) -> None:
     }
 
 
+def test_orders_and_relationships_of_the_past_name_only_people_whom_the_role_is_shown() -> None:
+    past = {
+        **deepcopy(HISTORY),
+        "orders": [{"person": "a2", "order": "restraining", "breached": True, "told_on": "2026-08-02"}],
+        "relationships": [
+            {"from": "a1", "to": "a2", "kind": "ex_partner", "told_first": "2026-08-02"},
+            {"from": "a1", "to": "k9", "kind": "parent", "told_first": "2026-08-02"},
+        ],
+        "repeats": [{"months": 6, "incidents": 1, "pairs": [{"victim": "a1", "perpetrator": "p-1"}]}],
+        "escalating": ["graver"],
+    }
+
+    def told(service: str) -> dict[str, Any]:
+        asked = decided(a_route(service, about=["c1"]), incident=a_full_incident(), history=deepcopy(past))
+        shown: dict[str, Any] = compose(asked, asked.routes[0], "somebody").document["history"]
+        return shown
+
+    whole = told("childrens_services")
+    assert (len(whole["orders"]), len(whole["relationships"]), whole["escalating"]) == (1, 2, ["graver"])
+    assert "pairs" not in whole["repeats"][0]
+    assert "relationships" not in told("idva")
+    assert told("idva")["orders"] == whole["orders"]
+    for service in ("education", "health_visitor", "perpetrator_programme"):
+        assert not {"orders", "relationships", "repeats", "escalating"} & told(service).keys()
+
+
 def test_what_is_new_of_the_past_is_told_to_those_who_may_see_it() -> None:
     def told(service: str) -> list[str] | None:
         routed = a_route(service, about=["c1"])

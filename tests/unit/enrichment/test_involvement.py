@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from services.enrichment import domain
-from services.enrichment.domain.involvement import level_of
+from services.enrichment.domain.involvement import level_of, stop_start
 from shared.contracts.history import History, Involvement, PathwayTaken
 from tests.unit.enrichment.builders import case, child, record, victim
 
@@ -87,6 +87,32 @@ def told(*, source_as_of: datetime | None = MONDAY) -> History:
 
 def stale_at(history: History, moment: datetime) -> list[bool | None]:
     return [one.stale for one in domain.told_at(history, moment, WEEK).involvement or ()]
+
+
+def spell(pathway: Any, begun: str, closed: str | None = None) -> dict[str, Any]:
+    return {"pathway": pathway, "from": begun, "to": closed}
+
+
+@pytest.mark.parametrize(
+    ("spells", "said", "pattern"),
+    [
+        ([("section_17", "2025-01-01", "2025-03-01"), ("section_17", "2025-09-01")], {}, True),
+        ([("early_help", "2025-01-01", "2025-03-01"), ("section_47", "2025-03-01", "2025-05-01")], {}, True),
+        ([("section_17", "2025-01-01", "2025-03-01")], {"re_referrals": 1}, True),
+        ([("section_17", "2025-01-01", "2025-03-01")], {}, False),
+        ([("section_17", "2025-01-01"), ("section_47", "2025-02-01")], {}, False),
+        ([("letter", "2025-01-01", "2025-01-01"), ("letter", "2025-06-01", "2025-06-01")], {}, False),
+        ([], {"stop_start": True}, True),
+        (None, {}, None),
+    ],
+    ids=str,
+)
+def test_help_that_was_closed_and_begun_again_is_stop_start(
+    spells: list[tuple[Any, ...]] | None, said: dict[str, Any], pattern: bool | None
+) -> None:
+    """NSPCC 2009 s10.4.3: over a third of the families that received a service."""
+    pathways = None if spells is None else [spell(*one) for one in spells]
+    assert stop_start(Involvement.model_validate({"pathways": pathways, **said})) is pattern
 
 
 def test_a_councils_word_is_stale_when_nothing_came_from_it_for_longer_than_is_allowed() -> None:

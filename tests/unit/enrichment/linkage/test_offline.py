@@ -64,6 +64,57 @@ def test_a_bad_line_is_named_by_its_number_and_the_rest_goes_on(tmp_path: Path) 
     assert "Sian" not in result.stderr
 
 
+NOBODY = {"address": None, "area": None, "sex": None}
+
+
+@pytest.mark.parametrize(
+    ("said", "decisions"),
+    [
+        ({"given": "UNKNOWN", "family": "UNKNOWN", "born": "1900-01-01", **NOBODY}, {"new"}),
+        ({"given": "Baby", "family": "Hughes", "born": None, **NOBODY}, {"new"}),
+        ({"given": "S", "family": "H", "born": "1994-03-07", **NOBODY}, {"new", "likely"}),
+        ({"given": "S", "family": "Hughes", "born": "1994-03-07"}, {"likely", "same"}),
+        ({"born": "1994-13-41"}, {"likely", "same"}),
+        ({"born": "1994-02-31"}, {"likely", "same"}),
+        ({"born": "01/01/1900"}, {"likely", "same"}),
+        ({"born": "about 1994"}, {"likely", "same"}),
+        ({"born": {"year": 1994}, "name": ["Sian"], "phones": "none", "relationships": []}, {"new", "likely"}),
+    ],
+    ids=str,
+)
+def test_what_says_nothing_of_a_person_joins_nobody_and_one_impossible_date_hides_nobody(
+    tmp_path: Path, said: dict[str, Any], decisions: set[str]
+) -> None:
+    """What is no name and no date counts as missing; a date that no calendar has is a slip of one."""
+    records = lines(tmp_path / "r.jsonl", data("r1"), data("r2", "Grace", "Okafor", born="1950-02-02"))
+    result = run("link", "--records", records, "--queries", lines(tmp_path / "q.jsonl", data("q", **said)))
+    assert result.exit_code == 0, result.output
+    link = json.loads(next(line for line in result.stdout.splitlines() if line.startswith("{")))
+    assert link["decision"] in decisions
+    assert link["record"] == (None if link["decision"] == "new" else "r1")
+
+
+def test_relationships_that_go_round_in_a_circle_say_nothing_of_who_is_whom(tmp_path: Path) -> None:
+    parent = {"from": "r1", "to": "r2", "kind": "parent"}
+    circle = [parent, {"from": "r2", "to": "r1", "kind": "parent"}]
+    records = lines(
+        tmp_path / "r.jsonl", data("r1", relationships=circle), data("r2", "Mark", relationships=circle)
+    )
+    queries = lines(tmp_path / "q.jsonl", data("q1", relationships=circle))
+    told = json.loads(
+        run("link", "--records", records, "--queries", queries, "-o", tmp_path / "o", "--json").stdout
+    )
+    assert (told["same"], told["bad"]) == (1, [])
+
+
+def test_somebody_put_down_twice_in_one_incident_is_for_a_person_to_look_at(tmp_path: Path) -> None:
+    records = lines(tmp_path / "r.jsonl", data("r1"))
+    queries = lines(tmp_path / "q.jsonl", data("a1", incident="NS-1"), data("a2", incident="NS-1"))
+    result = run("link", "--records", records, "--queries", queries)
+    links = [json.loads(line) for line in result.stdout.splitlines() if line.startswith("{")]
+    assert [(link["record"], link["decision"]) for link in links] == [("r1", "likely"), ("r1", "likely")]
+
+
 def test_people_of_one_incident_do_not_come_to_one_record(tmp_path: Path) -> None:
     records = lines(tmp_path / "r.jsonl", data("r1"))
     queries = lines(

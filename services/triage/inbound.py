@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Final, Literal, TypeVar
 from uuid import uuid4
 
 import orjson
@@ -17,17 +17,22 @@ from services.triage.desk import Desk, Heard, Said
 from services.triage.handlers import UNHELD, Handlers
 from services.triage.live import LiveProtocols
 from services.triage.store import Wanted
+from shared import ledger
 from shared import vocabulary as v
 from shared.contracts.base import read_moment, write_moment
 from shared.contracts.topics import ENRICHED, Topic
 from shared.errors import Refused
-from shared.keys import KeyRing, must_be
+from shared.keys import KeyRing, Role, must_be
 from shared.stage import Handler
 from shared.timers import TimerHandler
 from shared.web import JsonResponse, parse_json, read_body
 
 _ActId = Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[A-Za-z0-9._~-]+$")]
 """Without a colon: ids with one are triage's own."""
+
+
+READERS: Final[tuple[Role, ...]] = ("person", "coordinator", "board", "ops")
+"""Who may read what is in force: it tells of nobody."""
 
 
 def topics(handlers: Handlers) -> Mapping[Topic, Handler]:
@@ -139,10 +144,36 @@ def routes(desk: Desk, claims: Claims, live: LiveProtocols, keys: KeyRing) -> AP
     @router.get("/v1/protocols", tags=["protocols"])
     async def protocols(request: Request) -> JsonResponse:
         """Every protocol, whether it may decide, where it does, and what shadows differed by."""
-        must_be(await keys.caller(request.headers.get("authorization")), "person", "ops")
+        must_be(await keys.caller(request.headers.get("authorization")), *READERS)
         async with desk.database.transaction() as tx:
             given, differences = await approvals.approvals_of(tx), await approvals.counted(tx)
-        return JsonResponse({"protocols": live.listed(), "approvals": given, "shadows": differences})
+        return JsonResponse(
+            {
+                "protocols": live.listed(),
+                "in_force": live.in_force(ledger.now()),
+                "safeguards": live.library.safeguards.ref,
+                "approvals": given,
+                "shadows": differences,
+            }
+        )
+
+    @router.get("/v1/protocols/{id_}/{version}", tags=["protocols"])
+    async def protocol(id_: str, version: int, request: Request) -> JsonResponse:
+        """One protocol: every rule in plain words with reason and source, who approved it, what differed."""
+        must_be(await keys.caller(request.headers.get("authorization")), *READERS)
+        found = live.shown(f"{id_}/{version}")
+        if found is None:
+            raise Refused(404, "No such protocol", "There is no protocol of this name and version.")
+        async with desk.database.transaction() as tx:
+            given, differences = await approvals.approvals_of(tx), await approvals.counted(tx)
+        ref = found["protocol"]
+        return JsonResponse(
+            {
+                **found,
+                "approvals": [one for one in given if one["protocol"] == ref],
+                "shadows": [one for one in differences if ref in (one["live"], one["shadow"])],
+            }
+        )
 
     @router.post("/v1/protocols/{id_}/{version}/approvals", tags=["protocols"])
     async def approve(id_: str, version: int, request: Request) -> JsonResponse:

@@ -22,6 +22,7 @@ from services.triage.domain.engine import Panel, Summary, gather_case
 from services.triage.domain.protocol import Protocol
 from services.triage.protocols import Library
 from services.triage.protocols.checking import check_file
+from services.triage.protocols.wording import say_protocol
 from shared import telemetry
 from shared.areas import Area, Areas
 from shared.contracts.history import History
@@ -147,7 +148,11 @@ class LiveProtocols:
                 {
                     "protocol": one.ref,
                     "title": one.title,
+                    "source": one.source,
+                    "in_force_from": one.in_force_from.isoformat(),
+                    "rules": len(one.rules),
                     "digest": one.digest,
+                    "came_with": "release" if one.ref in self.library.protocols else "board",
                     "may_decide": self.may_decide(one.ref) is not None,
                     "live_in": sorted(area.id for area in areas if area.rules.protocol.live == one.ref),
                     "then_in": {
@@ -160,6 +165,55 @@ class LiveProtocols:
                 }
             )
         return rows
+
+    def in_force(self, now: datetime) -> list[dict[str, Any]]:
+        """Per area what decides there at `now` and since which day, what comes next, what runs in the shadow.
+
+        `since`: the day from which the area's file names it; where it names none, the version's own
+        `in_force_from`. `instead_of`: what the file names, where that may not decide and the default does.
+        """
+        found = []
+        for area in sorted(self._areas.by_id.values(), key=lambda one: one.id):
+            choice, today = area.rules.protocol, area.local_day(now)
+            named = choice.live_on(today)
+            protocol = self.may_decide(named) or self._default
+            begun = [one.since for one in choice.then or () if one.since <= today]
+            found.append(
+                {
+                    "area": area.id,
+                    "name": area.rules.name,
+                    "protocol": protocol.ref,
+                    "title": protocol.title,
+                    "since": (max(begun) if begun else protocol.in_force_from).isoformat(),
+                    "instead_of": None if protocol.ref == named else named,
+                    "next": [
+                        {"protocol": one.live, "from": one.since.isoformat()}
+                        for one in sorted(choice.then or (), key=lambda one: one.since)
+                        if one.since > today
+                    ],
+                    "shadow": choice.shadow,
+                }
+            )
+        return found
+
+    def shown(self, ref: str) -> dict[str, Any] | None:
+        """One protocol with every rule in plain words, its reason and its source; the safeguards too. None
+        where there is none of that name."""
+        safeguards = self.library.safeguards
+        one = safeguards if ref == safeguards.ref else self.get(ref)
+        if one is None:
+            return None
+        keys = ("rule", "says", "because", "source")
+        said = next((row for row in self.listed() if row["protocol"] == ref), None) or {
+            "protocol": ref, "title": one.title, "source": one.source, "digest": one.digest,
+            "in_force_from": one.in_force_from.isoformat(), "came_with": "release", "always_on": True,
+        }  # fmt: skip
+        return {
+            **said,
+            "never_live": one.never_live.because if one.never_live is not None else None,
+            "screens_all": one.screen_all.because if one.screen_all is not None else None,
+            "rules": [dict(zip(keys, row, strict=True)) for row in say_protocol(one)],
+        }
 
     def look_again(self) -> list[str]:
         """Read what is new or changed in the board's folder; gives the files that were refused.

@@ -61,6 +61,7 @@ PEOPLE: dict[str, dict[str, Any]] = {
     },
     "ops": {"role": "ops"},
     "police": {"role": "police", "force": "northshire"},
+    "board": {"role": "board", "person": "chair"},
 }
 
 
@@ -733,6 +734,23 @@ async def test_what_the_shadow_differs_by_is_counted_where_anybody_can_see_it(wo
         one for one in (await world.get("ops", "/v1/protocols")).json()["shadows"] if one["area"] == "northbury"
     ]
     assert (one["live"], one["shadow"]) == ("london-dvrim/1", "blackburn-with-darwen/1")
+
+
+async def test_a_board_reads_what_is_in_force_and_every_rule_in_plain_words(world: World) -> None:
+    listed = (await world.get("board", "/v1/protocols")).json()
+    here = next(one for one in listed["in_force"] if one["area"] == "northbury")
+    assert (here["protocol"], here["since"]) == ("london-dvrim/1", "2026-01-01")
+    shown = (await world.get("board", f"/v1/protocols/{here['protocol']}")).json()
+    baby = next(rule for rule in shown["rules"] if rule["rule"] == "baby")
+    assert baby["says"].endswith("the child's level is at least 4.")
+    assert baby["source"] == "London 2008 s9.3.1"
+    own = (await world.get("ops", "/v1/protocols/board-trial/1")).json()
+    assert own["came_with"] == "board"
+    safe = (await world.get("ops", f"/v1/protocols/{listed['safeguards']}")).json()
+    assert safe["always_on"]
+    assert (await world.get("ops", "/v1/protocols/none/1")).status_code == 404
+    for path in ("/v1/protocols", "/v1/protocols/london-dvrim/1"):
+        assert (await world.get("police", path)).status_code == 403
 
 
 async def test_counts_of_the_shadow_that_could_not_be_written_are_kept(world: World) -> None:

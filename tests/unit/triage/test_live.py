@@ -61,6 +61,22 @@ def test_an_area_changes_its_protocol_on_a_day() -> None:
     assert [one.id for one in chosen if one] == ["london-dvrim", "coventry", "coventry", "torbay"]
 
 
+def test_what_is_in_force_says_since_when_what_comes_next_and_what_it_stands_in_for() -> None:
+    area = northbury(
+        then=[
+            ProtocolChange(live="torbay/1", since=date(2027, 1, 1)),
+            ProtocolChange(live="coventry/1", since=date(2026, 12, 1)),
+        ]
+    )
+    (before,) = live(area).in_force(AS_OF)
+    assert (before["protocol"], before["since"]) == ("london-dvrim/1", "2026-01-01")
+    assert [one["from"] for one in before["next"]] == ["2026-12-01", "2027-01-01"]
+    (then,) = live(area).in_force(datetime(2026, 12, 5, tzinfo=UTC))
+    assert (then["protocol"], then["since"], then["instead_of"]) == ("coventry/1", "2026-12-01", None)
+    (unknown,) = live(northbury(live="nowhere/1")).in_force(AS_OF)
+    assert (unknown["protocol"], unknown["instead_of"]) == ("london-dvrim/1", "nowhere/1")
+
+
 def test_an_unknown_protocol_is_decided_by_the_default_safe_one_and_marked() -> None:
     area = northbury(live="nowhere/1")
     receipt = decided(live(area), area)

@@ -49,6 +49,11 @@ OrderOrBail = Literal[
     "dv_protection_order", "stalking_protection", "contact_order", "undertaking", "bail",
 ]  # fmt: skip
 Escalation = Literal["more_often", "graver"]
+LateCause = Literal["incident", "decision", "outcome", "records", "ruling", "looked_up"]
+"""What brought late knowledge: another incident, new, amended or withdrawn; a decision on an earlier one, or an
+answer to it; a council's records; a person who joined two people or kept them apart; the history itself, where
+it could not be looked up before."""
+
 PoliceLevel = Literal["standard", "medium", "high"]
 RiskTool = Literal["specss_plus", "dash", "dara", "other"]
 ViolenceLevel = Literal["none_low", "medium", "high"]

@@ -86,7 +86,7 @@ class Handlers:
 
     async def complete_history(self, tx: EmittingTransaction, case: str, payload: dict[str, Any]) -> None:
         """Timer: look up a history that could not be, and emit the case again with it."""
-        cause = cause_from(payload)
+        cause = replace(cause_from(payload), by="looked_up")
         await store.lock_register(tx)
         try:
             async with store.within_budget(tx, self._budget_ms):
@@ -132,7 +132,7 @@ class Handlers:
             counts=told,
             bad=len(found.bad),
         )
-        await self._register.join_records(tx, Cause(ledger.now(), trace=trace))
+        await self._register.join_records(tx, Cause(ledger.now(), "records", trace=trace))
         return {
             "source": found.source,
             **told,
@@ -170,7 +170,7 @@ class Handlers:
         the cases that it changes."""
         families = await store.families_of(tx, pair)
         picture = await store.load(tx, families)
-        cause = Cause(ledger.now(), trace=trace)
+        cause = Cause(ledger.now(), "ruling", trace=trace)
         await self._register.reconsider(tx, picture, {}, cause, unsettled=families)
 
     async def list_family(self, tx: Transaction, family: str, caller: Caller) -> list[dict[str, Any]]:

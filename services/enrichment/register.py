@@ -14,6 +14,7 @@ from typing import Any, Final, Literal
 from pydantic import TypeAdapter
 
 from services.enrichment import domain, records_store, store
+from services.enrichment.progress import AnsweredForHistory, DecidedForHistory
 from services.enrichment.settings import Settings
 from services.enrichment.store import Arrived, Picture, Standing
 from shared import ledger
@@ -48,6 +49,7 @@ class Cause:
     """What made cases be told anew, and when it came to be known (UTC)."""
 
     at: datetime
+    by: v.LateCause
     lane: v.Lane = "live"
     trace: str | None = None
     event: str | None = None
@@ -55,18 +57,25 @@ class Cause:
     def as_payload(self) -> dict[str, Any]:
         """Plain data, to put with a timer."""
         return {
-            "at": write_exact_moment(self.at), "lane": self.lane, "trace": self.trace, "event": self.event,
+            "at": write_exact_moment(self.at), "by": self.by, "lane": self.lane, "trace": self.trace,
+            "event": self.event,
         }  # fmt: skip
 
 
 def cause_of(event: Event[Any]) -> Cause:
     """An event as the cause."""
-    return Cause(event.started, event.envelope.lane, event.trace, event.envelope.id)
+    by: v.LateCause = "incident"
+    if isinstance(event.body, DecidedForHistory):
+        by = "decision"
+    elif isinstance(event.body, AnsweredForHistory):
+        by = "outcome"
+    return Cause(event.started, by, event.envelope.lane, event.trace, event.envelope.id)
 
 
 def cause_from(payload: Mapping[str, Any]) -> Cause:
     """A cause from what `as_payload` gave."""
-    return Cause(datetime.fromisoformat(payload["at"]), payload["lane"], payload["trace"], payload["event"])
+    at, by = datetime.fromisoformat(payload["at"]), payload["by"]
+    return Cause(at, by, payload["lane"], payload["trace"], payload["event"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -350,6 +359,7 @@ class Register:
                 accepted_at=accepted.accepted_at,
                 as_of=cause.at,
                 why="late_knowledge",
+                cause=cause.by,
                 family=family_name(family.number),
                 history=history,
                 gaps=accepted.gaps,

@@ -330,6 +330,7 @@ def emit(
         accepted_at=body.accepted_at,
         as_of=decided.as_of,
         why=decided.why,
+        cause=body.cause if decided.why == body.why else None,
         history=body.history,
         news=None if news is None else list(news),
         decision=Decision(

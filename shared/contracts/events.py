@@ -46,6 +46,8 @@ class IncidentEnriched(Contract):
     """When this revision was accepted, or the knowledge came that caused this event: deadlines count
     from here."""
     why: Annotated[Literal["accepted", "amended", "withdrawn", "late_knowledge"], OPERATIONAL] = "accepted"
+    cause: Annotated[v.LateCause | None, OPERATIONAL] = None
+    """Of late knowledge: what brought it."""
     family: Annotated[str | None, OPERATIONAL] = None
     history: Annotated[History, about("family", "special")]
     gaps: Annotated[list[Gap], OPERATIONAL] = []
@@ -62,6 +64,8 @@ class CaseDecided(Contract):
     accepted_at: Annotated[ExactMoment, OPERATIONAL]
     as_of: Annotated[Moment, OPERATIONAL]
     why: Annotated[str, OPERATIONAL] = "accepted"
+    cause: Annotated[v.LateCause | None, OPERATIONAL] = None
+    """Of late knowledge: what brought it."""
     history: Annotated[History, about("family", "special")]
     news: Annotated[list[str] | None, about("family", "circumstance")] = None
     """What the history tells that the one of the decision before did not, in words; none where it is new."""

@@ -131,5 +131,5 @@ async def test_what_a_council_sends_late_reaches_those_who_were_told_without_it(
     assert "1 child with an open case at children's services" in second["news"]
     decided = await world.decided("IMPORT-1")
     assert (decided["decision"]["version"], decided["decision"]["supersedes"]) == (2, 1)
-    assert decided["why"] == "late_knowledge"
+    assert (decided["why"], decided["cause"]) == ("late_knowledge", "records")
     assert "1 child with an open case at children's services" in decided["news"]

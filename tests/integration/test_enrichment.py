@@ -93,6 +93,7 @@ async def test_a_straggler_takes_its_place_and_those_after_it_are_told_again(wor
     ]
     assert new[1].body.as_of >= before - timedelta(seconds=1)
     assert new[1].caused_by == new[0].caused_by
+    assert [one.body.cause for one in new] == [None, "incident"]
 
 
 async def test_an_incident_that_joins_two_families_makes_one_with_the_older_number(worker: Worker) -> None:
@@ -165,7 +166,9 @@ async def test_a_decision_becomes_history_of_later_incidents_and_never_tells_its
     await worker.accept(first, second)
     await worker.decide(case_decided(first, level=4, services={"marac": ["a1", "a2"]}))
     new = (await worker.emitted())[2:]
-    assert [(one.body.incident.reference, one.body.why) for one in new] == [("R2", "late_knowledge")]
+    assert [(one.body.incident.reference, one.body.why, one.body.cause) for one in new] == [
+        ("R2", "late_knowledge", "decision")
+    ]
     history = new[0].body.history
     assert [(one.child_level, one.notified_css) for one in history.incidents or ()] == [(4, False)]
     assert [one.referred_on for one in history.marac or ()] == [NOON.date()]
@@ -393,6 +396,7 @@ async def test_a_history_that_cannot_be_read_in_time_goes_on_as_unavailable_and_
         await worker.fire()
         newest = await worker.newest()
         assert {told(newest["R2"].history)[0], newest["R2"].why} == {"R1", "late_knowledge"}
+        assert newest["R2"].cause == "looked_up"
         assert told(newest["R3"].history) == ["R1", "R2"]
         assert {body.history.status for body in newest.values()} == {"complete"}
         count = await worker.count()

@@ -118,7 +118,7 @@ async def test_records_are_matched_to_people_and_their_recent_cases_told_again(
         assert involved.as_of == datetime(2026, 11, 1, 2, tzinfo=UTC)
         assert [one.child for one in newest["R2"].history.involvement or ()] == ["x"]
         assert told(newest["R2"].history) == ["R1"]
-        assert {body.why for body in newest.values()} == {"late_knowledge"}
+        assert {(body.why, body.cause) for body in newest.values()} == {("late_knowledge", "records")}
 
         count = await worker.count()
         again = {**RECORDS, "as_of": "2026-11-02T02:00:00Z"}

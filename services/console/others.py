@@ -3,7 +3,8 @@ service decides what this person may see and do, as if they had asked it themsel
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import quote
@@ -31,6 +32,14 @@ class Answer:
         return self.status < 400
 
 
+@dataclass(frozen=True, slots=True)
+class File:
+    """A file of another service's, to be passed on: its bytes, and what it says of itself."""
+
+    content: bytes
+    headers: Mapping[str, str]
+
+
 class Others:
     """Asks intake, enrichment, triage and delivery. Connections are kept."""
 
@@ -44,6 +53,16 @@ class Others:
         if not answer.well:
             raise Refused(answer.status, str(answer.said.get("title")), str(answer.said.get("detail")))
         return answer.said
+
+    async def file(self, viewer: Viewer, service: str, path: str, **query: Any) -> File:
+        """The file that stands there. Raises Refused as `get` does."""
+        async with self._asked("GET", viewer, service, path, query=query) as answer:
+            content = await answer.read()
+            if answer.status >= 400:
+                said = orjson.loads(content)
+                raise Refused(answer.status, str(said.get("title")), str(said.get("detail")))
+            named = ("Content-Type", "Content-Disposition")
+            return File(content, {name: answer.headers[name] for name in named if name in answer.headers})
 
     async def post(self, viewer: Viewer, service: str, path: str, body: Mapping[str, Any]) -> Answer:
         """Have something done. Raises Refused (503) where the service does not answer."""
@@ -68,6 +87,21 @@ class Others:
         query: Mapping[str, Any] | None = None,
         body: Mapping[str, Any] | None = None,
     ) -> Answer:
+        async with self._asked(method, viewer, service, path, query=query, body=body) as answer:
+            said = orjson.loads(await answer.read())
+            return Answer(answer.status, said if isinstance(said, dict) else {})
+
+    @asynccontextmanager
+    async def _asked(
+        self,
+        method: str,
+        viewer: Viewer,
+        service: str,
+        path: str,
+        *,
+        query: Mapping[str, Any] | None = None,
+        body: Mapping[str, Any] | None = None,
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
         address = self._settings.address_of(service)
         if address is None:
             raise _away(service)
@@ -81,10 +115,9 @@ class Others:
                 json=body,
                 headers={"Authorization": viewer.bearer},
             ) as answer:
-                said = orjson.loads(await answer.read())
+                yield answer
         except (aiohttp.ClientError, TimeoutError, OSError, orjson.JSONDecodeError):
             raise _away(service) from None
-        return Answer(answer.status, said if isinstance(said, dict) else {})
 
 
 def _away(service: str) -> Refused:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote, urlencode
@@ -83,6 +83,9 @@ class Pages:
         )
         filters: dict[str, Callable[..., str]] = {
             "duration": lambda ms: "–" if ms is None else times.say_duration(ms),
+            "day": lambda day: times.say_day(date.fromisoformat(day[:10])),
+            "short_day": lambda day: f"{date.fromisoformat(day[:10]):%-d %b %Y}",
+            "minute": lambda moment: f"{_read(moment).astimezone(times.LOCAL):%A %-d %B %Y, %H:%M}",
             "exact": lambda moment: times.exact(_read(moment)),
             "clock": lambda moment: f"{_read(moment).astimezone(times.LOCAL):%H:%M:%S}",
             "offset": times.say_offset,

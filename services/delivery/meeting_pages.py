@@ -71,11 +71,13 @@ def _environment() -> jinja2.Environment:
     made = jinja2.Environment(
         loader=jinja2.FileSystemLoader(HERE),
         autoescape=True,
-        undefined=jinja2.StrictUndefined,
+        undefined=jinja2.ChainableUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters.update(day=say_day, moment=say_moment, words=words, person=person, address=address)
+    made.filters.update(
+        short_day=say_short_day, day=say_day, moment=say_moment, words=words, person=person, address=address
+    )
     made.tests.update(victim=is_victim, suspect=is_suspect)
     return made
 
@@ -84,6 +86,12 @@ def say_day(said: str) -> str:
     """`Tuesday 1 December 2026`."""
     day = date.fromisoformat(said[:10])
     return f"{day:%A} {day.day} {day:%B %Y}"
+
+
+def say_short_day(said: str) -> str:
+    """`1 Dec 2026`."""
+    day = date.fromisoformat(said[:10])
+    return f"{day.day} {day:%b %Y}"
 
 
 def say_moment(said: str) -> str:
@@ -128,7 +136,7 @@ def address(one: Data) -> str:
 
 
 def _row(number: int, one: Data) -> Iterator[Any]:
-    view = one.get("view") or {}
+    view = one["view"] or {}
     incident = view.get("incident") or {}
     adults = incident.get("adults") or ()
     victims = [adult for adult in adults if is_victim(adult)]

@@ -113,6 +113,8 @@ class Meetings:
         held = set(counted)
         for one in areas:
             for of_kind in kinds:
+                if of_kind == "allocation_panel" and one.rules.allocation_panel is None:
+                    continue  # nobody said that it has one: it is told of once there are cases for it
                 days = islice(one.meetings_from(today[one.id], of_kind), COMING)
                 held |= {Meeting(of_kind, one.id, day) for day in days}
         by_id = {one.id: one for one in areas}
@@ -132,9 +134,9 @@ class Meetings:
             )
         return told
 
-    async def shown(self, caller: Caller, place: Place, how: str) -> Data:
-        """The list as the caller may see it; that they saw it is written into the audit. Raises Refused (404)
-        where no meeting is held on that day and none was."""
+    async def shown(self, caller: Caller, place: Place, how: str, case: str | None = None) -> Data:
+        """The list as the caller may see it, or of its cases only `case`; that they saw it is written into the
+        audit. Raises Refused (404) where no meeting is held on that day and none was, or has no such case."""
         meeting, now = place.meeting, ledger.now()
         async with self._database.transaction() as tx:
             listings = await meetings_store.list_of(tx, meeting)
@@ -143,6 +145,10 @@ class Meetings:
             if not (listings or attendance or actions):
                 must_be_held(place)
             cases, hidden = _cases(place, listings, actions, place.area.local_day(now))
+            if case is not None:
+                cases = [one for one in cases if one["case"] == case]
+                if not cases:
+                    raise not_on_this_list()
             await audit.record(
                 tx,
                 who=caller.person or caller.recipient or caller.key,
@@ -235,7 +241,7 @@ def _cases(
         if not may_open(place.seat, one.restricted, place.named):
             hidden += 1
             continue
-        entry = shown_listing(one)
+        entry = shown_listing(one) | {"changed_since_closing": False, "repeat_of": [], "view": None}
         if one.event is not None:
             envelope = reading.EVENT.validate_json(one.event)
             decided = reading.read(envelope, trace=None, started=one.changed_at, planned=one.changed_at)
@@ -250,9 +256,9 @@ def _cases(
             shown_action(action, place.seat, today) for action in actions if action.case == one.case
         ]
         cases.append(entry)
-    together = {one["case"] for one in cases if "view" in one}
+    together = {one["case"] for one in cases if one["view"]}
     for entry in cases:
-        entry["see_also"] = see_also(entry.get("view") or {}, together - {entry["case"]})
+        entry["see_also"] = see_also(entry["view"] or {}, together - {entry["case"]})
     return cases, hidden
 
 
@@ -265,6 +271,7 @@ def _named(meeting: Meeting, area: Area, now: datetime) -> Data:
         "date": meeting.day.isoformat(),
         "list_closes": write_moment(closes),
         "closed": now > closes,
+        "begun": meeting.day <= area.local_day(now),
         "over": meeting.day < area.local_day(now),
     }
 
@@ -277,5 +284,10 @@ async def case_on(tx: Transaction, place: Place, case: str) -> Listing:
     """A case on a list, locked. Raises Refused (404) where the caller may not see it there."""
     found = await meetings_store.listing(tx, place.meeting, case)
     if found is None or not may_open(place.seat, found.restricted, place.named):
-        raise Refused(404, "Not on this list", "There is no such case on this list.")
+        raise not_on_this_list()
     return found
+
+
+def not_on_this_list() -> Refused:
+    """The answer to a case that does not stand on a list, or may not be seen there: the two look alike."""
+    return Refused(404, "Not on this list", "There is no such case on this list.")

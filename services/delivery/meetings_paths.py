@@ -57,7 +57,12 @@ def meetings_routes(runtime: Runtime, meetings: Meetings, acts: MeetingActs) -> 
 
     @router.get("/v1/meetings/{kind}/{area}/{day}", summary="The list of a meeting, as the caller may see it")
     async def listed(
-        request: Request, kind: str, area: str, day: str, format: Format | None = None
+        request: Request,
+        kind: str,
+        area: str,
+        day: str,
+        format: Format | None = None,
+        case: Annotated[str | None, Query(max_length=300, description="only this one of its cases")] = None,
     ) -> Response:
         """`day`: YYYY-MM-DD, or `next`. `format`: `json`, `csv` (opens in a spreadsheet as text) or `print` (a
         page to be printed); without it what `Accept` asks for, else JSON.
@@ -68,7 +73,7 @@ def meetings_routes(runtime: Runtime, meetings: Meetings, acts: MeetingActs) -> 
         caller = await caller_of(request)
         place = meetings.place(caller, kind, area, _day(day))
         how = format or _ACCEPTED.get(request.headers.get("accept", "").partition(",")[0].strip(), "json")
-        told = await meetings.shown(caller, place, how)
+        told = await meetings.shown(caller, place, how, case)
         if how == "json":
             return JsonResponse(told, headers={"Cache-Control": "no-store"})
         name = file_name(told)

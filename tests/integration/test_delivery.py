@@ -135,6 +135,8 @@ class World:
         self.folder = folder
         self.answered: list[Event[CaseAnswered]] = []
         self.client: httpx.AsyncClient
+        self.address: str
+        """Where it listens, for those who come over HTTP."""
 
     async def note(self, _: EmittingTransaction, events: Any) -> None:
         self.answered.extend(events)
@@ -246,6 +248,7 @@ async def world(servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> A
         world.client = await stack.enter_async_context(
             httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://delivery.test")
         )
+        world.address = f"http://127.0.0.1:{await serve(stack, app)}"
         yield world
 
 

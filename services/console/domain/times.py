@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -75,6 +75,11 @@ def exact(moment: datetime) -> str:
     """The exact time as the clock on the wall shows it: `21 November 2026 at 01:15:02 GMT`."""
     local = moment.astimezone(LOCAL)
     return f"{local.day} {local:%B %Y} at {local:%H:%M:%S} {local:%Z}"
+
+
+def say_day(day: date) -> str:
+    """`Tuesday 1 December 2026`."""
+    return f"{day:%A} {day.day} {day:%B %Y}"
 
 
 def machine(moment: datetime) -> str:

@@ -7,13 +7,23 @@ from dataclasses import asdict, replace
 from typing import Any
 
 from services.enrichment import domain, records_imports, records_store, store
+from services.enrichment.linking import file_mentions
 from services.enrichment.progress import AnsweredForHistory, DecidedForHistory
 from services.enrichment.records import Import, relate_only_known
 from services.enrichment.records_imports import Leave
 from services.enrichment.records_store import Counts
-from services.enrichment.register import Cause, Register, cause_from, cause_of, family_number, newest_of
+from services.enrichment.register import (
+    Cause,
+    Register,
+    cause_from,
+    cause_of,
+    family_number,
+    newest_of,
+    still_new,
+)  # fmt: skip
 from services.enrichment.settings import Settings
 from services.enrichment.store import LookupFailed
+from services.enrichment.surroundings import load_around
 from shared import audit, ledger
 from shared.contracts.base import write_exact_moment
 from shared.contracts.events import IncidentAccepted
@@ -35,15 +45,25 @@ class Handlers:
     async def join_incidents(self, tx: EmittingTransaction, events: Sequence[Event[IncidentAccepted]]) -> None:
         """Join accepted incidents to their families and emit each with what was known before it."""
         arrivals = newest_of(events)
-        keys = {key for arrival in arrivals.values() for key in arrival.account.ties}
         await store.lock_register(tx, budget_ms=self._budget_ms)
         try:
             async with store.within_budget(tx):
-                picture = await store.look_up(tx, cases=arrivals, keys=keys)
+                known = await store.newest_revisions(tx, arrivals)
+                arrivals = still_new(arrivals, known)
+                if not arrivals:
+                    return
+                accounts = [arrival.account for arrival in arrivals.values()]
+                tied, lost = await file_mentions(
+                    tx,
+                    [one for account in accounts for one in account.named],
+                    gone=arrivals.keys() & known.keys(),
+                    within_s=len(arrivals) * self._budget_ms / 1000,
+                )
+                picture = await load_around(tx, {*arrivals, *tied, *lost}, arriving=accounts)
         except LookupFailed:
             await self._register.go_on_without(tx, arrivals)
             return
-        await self._register.join(tx, picture, arrivals)
+        await self._register.join(tx, picture, arrivals, lost=lost)
 
     async def learn_decisions(
         self, tx: EmittingTransaction, events: Sequence[Event[DecidedForHistory]]
@@ -78,7 +98,7 @@ class Handlers:
         causes = {number: cause_of(events[case]) for case, number in learnt.items()}
         try:
             async with store.within_budget(tx, self._budget_ms):
-                picture = await store.load(tx, sorted(causes))
+                picture = await load_around(tx, (), causes)
         except LookupFailed:
             await self._register.rejoin_later(tx, causes)
             return
@@ -90,9 +110,10 @@ class Handlers:
         await store.lock_register(tx)
         try:
             async with store.within_budget(tx, self._budget_ms):
-                alone = await store.load(tx, (), cases=[case])
-                keys = {key for one in alone.standing.values() for key in one.case.account.ties}
-                picture = await store.look_up(tx, cases=[case], keys=keys)
+                standing, _ = await store.load(tx, (), cases=[case])
+                mentions = [mention for one in standing for mention in one.case.account.named]
+                tied, lost = await file_mentions(tx, mentions, gone=[case], within_s=self._budget_ms / 1000)
+                picture = await load_around(tx, {case, *tied, *lost})
         except LookupFailed:
             await self._register.complete_later(tx, case, cause)
             return
@@ -104,7 +125,7 @@ class Handlers:
         await store.lock_register(tx)
         try:
             async with store.within_budget(tx, self._budget_ms):
-                picture = await store.load(tx, [family])
+                picture = await load_around(tx, (), [family])
         except LookupFailed:
             await self._register.rejoin_later(tx, {family: cause})
             return
@@ -168,27 +189,26 @@ class Handlers:
     async def retell_pair(self, tx: EmittingTransaction, pair: tuple[str, str], *, trace: str) -> None:
         """Work out again who is whom in the families of two mentions, after a ruling on them, and emit again
         the cases that it changes."""
-        families = await store.families_of(tx, pair)
-        picture = await store.load(tx, families)
+        picture = await load_around(tx, {domain.holder_of(mention) for mention in pair})
         cause = Cause(ledger.now(), "ruling", trace=trace)
-        await self._register.reconsider(tx, picture, {}, cause, unsettled=families)
+        await self._register.reconsider(tx, picture, {}, cause, unsettled=picture.families)
 
     async def list_family(self, tx: Transaction, family: str, caller: Caller) -> list[dict[str, Any]]:
         """The family's cases in the order accepted, each with ids and levels only. Raises Refused (404)
         where there are none, or none that the caller may see: the two look alike."""
         number = family_number(family)
-        picture = await store.load(tx, [] if number is None else [number])
-        cases = sorted((one.case for one in picture.standing.values()), key=lambda case: case.account.place)
-        visible = [case for case in cases if caller.may_see_area(case.account.area)]
+        standing, _ = await store.load(tx, [] if number is None else [number])
+        standing.sort(key=lambda one: one.case.account.place)
+        visible = [one for one in standing if caller.may_see_area(one.case.account.area)]
         if not visible:
             raise Refused(404, "No such family", "It may have been joined to another since.")
         return [
             {
-                "case": case.id,
-                "accepted_at": write_exact_moment(case.account.accepted_at),
-                "area": case.account.area,
-                "child_level": None if case.decided is None else case.decided.child_level,
-                "history": "unavailable" if picture.standing[case.id].pending else "complete",
+                "case": one.case.id,
+                "accepted_at": write_exact_moment(one.case.account.accepted_at),
+                "area": one.case.account.area,
+                "child_level": None if one.case.decided is None else one.case.decided.child_level,
+                "history": "unavailable" if one.pending else "complete",
             }
-            for case in visible
+            for one in visible
         ]

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from datetime import date
-from functools import cache
 from typing import Any, Final
 
-from services.enrichment.domain.linkage import Person, Scorer, shipped_model
+from services.enrichment.domain import explain_tie
+from services.enrichment.domain.linkage import Person
 from services.enrichment.links_read import Pair, Ruled, Side
 from services.enrichment.register import family_name
 from shared.contracts.base import write_exact_moment, write_moment
@@ -16,15 +16,12 @@ FIELDS: Final = (
     "given", "family", "also_known_as", "born", "sex", "street", "town", "postcode", "area", "phone", "pnc_id",
     "school", "role",
 )  # fmt: skip
-_REGISTER_OF: Final = 100_000
-"""People that a register is taken to hold, whatever it holds now: it sets the prior."""
 
 
 def show_pair(pair: Pair, one: Side, other: Side) -> dict[str, Any]:
     """All there is to a pair. `fields`: in order, what each side says and what it weighs, in bits (the log to
     base 2 of how much likelier it is of one person than of two); with `prior` and `rule` they add up."""
-    scorer = _scorer()
-    weights = scorer.match(one.person, other.person, scorer.weights.prior_bits(_REGISTER_OF)).weights()
+    weights = explain_tie(one.person, other.person)
     mine, theirs = _said(one), _said(other)
     fields = []
     for name in FIELDS:
@@ -55,11 +52,6 @@ def show_pair(pair: Pair, one: Side, other: Side) -> dict[str, Any]:
         "rulings": [_ruled(one) for one in pair.rulings],
         "stands": pair.stands,
     }
-
-
-@cache
-def _scorer() -> Scorer:
-    return Scorer(shipped_model())
 
 
 def _ruled(ruled: Ruled) -> dict[str, Any]:

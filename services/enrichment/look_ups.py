@@ -8,12 +8,15 @@ more: when, how violent, where the child was. Nobody is named; what is restricte
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from itertools import combinations
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
-from services.enrichment.domain.people import keys_of
+from services.enrichment import people_store, store
+from services.enrichment.domain import Named, gather_families, holder_of, person_asked, tie
+from services.enrichment.domain.linkage import Person, full_keys
+from services.enrichment.surroundings import load_around
 from shared import audit
 from shared.contracts.base import Day
 from shared.contracts.envelope import Envelope
@@ -60,7 +63,7 @@ def read_look_up(raw: object) -> LookUp:
         first = error.errors(include_url=False, include_input=False, include_context=False)[0]
         at = "/" + "/".join(str(step) for step in first["loc"])
         raise Refused(422, "Not a look-up", f"{at}: {first['msg']}.", at=at) from None
-    if not keys_of(asked.child.name, asked.child.born):
+    if not full_keys(person_asked(asked.child.name, asked.child.born)):
         raise Refused(422, "Not enough to go by", "Give the child's full name and birth date.", at="/child")
     return asked
 
@@ -80,18 +83,8 @@ async def look_up(tx: Transaction, asked: LookUp, caller: Caller) -> dict[str, A
             429, "Too many look-ups", f"A champion may ask {LOOK_UPS_A_DAY} times a day.",
             headers={"Retry-After": "3600"},
         )  # fmt: skip
-    keys = keys_of(asked.child.name, asked.child.born)
-    rows = await tx.rows(
-        """
-        SELECT i."case", i.accepted FROM incidents i
-        WHERE i."case" IN (SELECT "case" FROM keys WHERE key = ANY(CAST(:keys AS text[])))
-        """,
-        keys=list(keys),
-    )
-    incidents = [_ACCEPTED.validate_json(row["accepted"]).body.incident for row in rows]
-    seen = [
-        (one, child) for one in incidents for child in _the_child(one, keys) if _may_see(one, child, caller)
-    ]
+    found = await _find_child(tx, person_asked(asked.child.name, asked.child.born))
+    seen = [(one, child) for one, child in found if _may_see(one, child, caller)]
     told = [(one, child) for one, child in seen if not _restricted(one)]
     told.sort(key=lambda pair: pair[0].occurred_at, reverse=True)
     await audit.record(
@@ -101,13 +94,37 @@ async def look_up(tx: Transaction, asked: LookUp, caller: Caller) -> dict[str, A
     return {"known": bool(told), "incidents": [_tell(one, child) for one, child in told]}
 
 
-def _the_child(incident: Incident, keys: tuple[str, ...]) -> Iterator[Child]:
-    if incident.withdrawn or incident.test:
-        return
-    for child in incident.children or ():
-        if not set(keys).isdisjoint(keys_of(child.name, child.born)):
-            yield child
-            return
+async def _find_child(tx: Transaction, person: Person) -> list[tuple[Incident, Child]]:
+    """The incidents that name the child, by the links that say `same` and no others.
+
+    Where the words asked with suit two children nearly as well, neither is told of.
+    """
+    asked = Named("asked", "asked", person)
+    [candidates] = await people_store.find_candidates(tx, [person])
+    ties = [tied for one in candidates if (tied := tie(asked, Named(one.id, holder_of(one.id), one)))]
+    same = {one.other if one.one == asked.id else one.one: one for one in ties if one.decision == "same"}
+    if not same:
+        return []
+    picture = await load_around(tx, {holder_of(mention) for mention in same})
+    cases = [one.case for one in picture.standing.values()]
+    persons = gather_families(cases, picture.records, picture.ties.values(), picture.rulings.values()).persons
+    if any(not persons.may_be_one(a, b) for a, b in combinations(same, 2)):
+        return []
+    who = {persons.of(mention) for mention in same}
+    mentioned = {
+        case.id: place
+        for case in cases
+        for place, (mention, one) in enumerate(zip(case.account.mentions, case.account.people, strict=True))
+        if one.child and persons.of(mention) in who
+    }
+    events = await store.accepted_events(tx, sorted(mentioned))
+    incidents = [_ACCEPTED.validate_json(events[case]).body.incident for case in sorted(events)]
+    return [(one, _person_at(one, mentioned[one.case])) for one in incidents]
+
+
+def _person_at(incident: Incident, place: int) -> Child:
+    """The child at a place among an account's people, which are the adults and then the children."""
+    return (incident.children or [])[place - len(incident.adults or ())]
 
 
 def _may_see(incident: Incident, child: Child, caller: Caller) -> bool:

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import orjson
 
-from services.enrichment import domain
+from services.enrichment import domain, people_store
 from services.enrichment.records import Import, is_id
 from shared.db import Transaction
 
@@ -101,12 +101,10 @@ async def _save_people(tx: Transaction, found: Import, number: int | None) -> in
         people = [_mention(found, one, before) for one in slice_]
         taken += await tx.execute(
             """
-            INSERT INTO records AS r (source, id, person, keys, as_of, import, added_by)
-            SELECT :source, t.id, t.person, ARRAY(SELECT jsonb_array_elements_text(t.keys)), :as_of,
-                CAST(:number AS bigint), CAST(:number AS bigint)
-            FROM unnest(CAST(:ids AS text[]), CAST(:people AS bytea[]), CAST(:keys AS jsonb[]))
-                AS t(id, person, keys)
-            ON CONFLICT (source, id) DO UPDATE SET person = excluded.person, keys = excluded.keys,
+            INSERT INTO records AS r (source, id, person, as_of, import, added_by)
+            SELECT :source, t.id, t.person, :as_of, CAST(:number AS bigint), CAST(:number AS bigint)
+            FROM unnest(CAST(:ids AS text[]), CAST(:people AS bytea[])) AS t(id, person)
+            ON CONFLICT (source, id) DO UPDATE SET person = excluded.person,
                 as_of = excluded.as_of, removed = false, import = COALESCE(excluded.import, r.import),
                 added_by = CASE WHEN r.removed THEN excluded.added_by ELSE r.added_by END,
                 stale = r.stale OR r.removed OR r.person <> excluded.person
@@ -117,7 +115,6 @@ async def _save_people(tx: Transaction, found: Import, number: int | None) -> in
             number=number,
             ids=slice_,
             people=[orjson.dumps(person.as_data()) for person in people],
-            keys=[orjson.dumps(person.keys).decode() for person in people],
         )
     return taken
 
@@ -145,7 +142,7 @@ def _mention(found: Import, id: str, before: Mapping[str, domain.Mention]) -> do
     }
     if "role" in unsaid:
         as_known["role"] = "child" if known.child else None
-    return domain.mention_recorded(person.model_copy(update=as_known))
+    return domain.mention_recorded(person.model_copy(update=as_known)).with_known(known, unsaid)
 
 
 def _slices(ids: list[str]) -> Iterator[list[str]]:
@@ -302,12 +299,15 @@ async def forget_the_rest(tx: Transaction, found: Import, number: int) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Stale:
-    """Records to be joined to families: by source and id, and the families and cases they touch."""
+    """Records to be joined to families, with the holders they are or were related to and the families that
+    all of them were in. `anew`: those of whom something else is said than is on file; `gone`: the holders of
+    whom nothing on file holds any more."""
 
-    people: Sequence[tuple[str, str]]
-    keys: Sequence[str]
-    families: Sequence[int]
-    cases: Sequence[str]
+    people: Sequence[domain.Record]
+    anew: Sequence[domain.Record]
+    gone: Collection[str]
+    related: Collection[str]
+    families: Collection[int]
 
 
 async def take_stale(tx: Transaction, limit: int) -> Stale | None:
@@ -315,48 +315,49 @@ async def take_stale(tx: Transaction, limit: int) -> Stale | None:
 
     They are stale no more; those removed are gone for good, so their family must be settled now.
     """
-    people = await tx.rows(
+    rows = await tx.rows(
         """
         WITH slice AS (SELECT source, id FROM records WHERE stale ORDER BY source, id LIMIT :limit),
         gone AS (
             DELETE FROM records AS r USING slice
             WHERE r.source = slice.source AND r.id = slice.id AND r.removed
-            RETURNING r.source, r.id, r.family, r.keys, true AS removed
+            RETURNING r.source, r.id, r.family, r.person, true AS removed
         ), kept AS (
             UPDATE records AS r SET stale = false FROM slice
             WHERE r.source = slice.source AND r.id = slice.id AND NOT r.removed
-            RETURNING r.source, r.id, r.family, r.keys, false AS removed
+            RETURNING r.source, r.id, r.family, r.person, false AS removed
         )
         SELECT * FROM gone UNION ALL SELECT * FROM kept
         """,
         limit=limit,
     )
-    if not people:
+    if not rows:
         return None
-    staying = [(row["source"], row["id"]) for row in people if not row["removed"]]
-    keys = sorted({key for row in people if not row["removed"] for key in row["keys"]})
-    others = await tx.rows(
+    people = [
+        domain.Record(row["source"], domain.mention_from(orjson.loads(row["person"])))
+        for row in rows
+        if not row["removed"]
+    ]
+    gone = {domain.holder_recorded(row["source"], row["id"]) for row in rows if row["removed"]}
+    filed = await people_store.filed(tx, [record.holder for record in people])
+    anew = [record for record in people if filed.get(record.holder) != record.person.said.encode()]
+    related = await tx.rows(
         """
         WITH slice AS (
             SELECT * FROM unnest(CAST(:sources AS text[]), CAST(:ids AS text[])) AS t(source, id)
-        ), related AS (
-            SELECT s.source, s.to_id AS id FROM relationships s JOIN slice
-                ON s.source = slice.source AND s.from_id = slice.id
-            UNION SELECT s.source, s.from_id FROM relationships s JOIN slice
-                ON s.source = slice.source AND s.to_id = slice.id
         )
-        SELECT r.source, r.id, r.family, NULL AS "case" FROM related JOIN records r USING (source, id)
-            WHERE NOT r.removed
-        UNION SELECT r.source, r.id, r.family, NULL FROM records r
-            WHERE r.keys && CAST(:keys AS text[]) AND NOT r.removed
-        UNION SELECT NULL, NULL, i.family, i."case" FROM keys k JOIN incidents i USING ("case")
-            WHERE k.key = ANY(CAST(:keys AS text[]))
+        SELECT s.source, s.to_id AS id FROM relationships s JOIN slice
+            ON s.source = slice.source AND s.from_id = slice.id
+        UNION SELECT s.source, s.from_id FROM relationships s JOIN slice
+            ON s.source = slice.source AND s.to_id = slice.id
         """,
-        sources=[source for source, _ in staying],
-        ids=[number for _, number in staying],
-        keys=keys,
+        sources=[record.source for record in people],
+        ids=[record.person.id for record in people],
     )
-    families = {row["family"] for row in (*people, *others) if row["family"] is not None}
-    apart = [(row["source"], row["id"]) for row in others if row["source"] and row["family"] is None]
-    alone = [row["case"] for row in others if row["case"] and row["family"] is None]
-    return Stale(sorted({*staying, *apart}), keys, sorted(families), sorted(alone))
+    return Stale(
+        people,
+        anew,
+        gone | {record.holder for record in anew if record.holder in filed},
+        {domain.holder_recorded(row["source"], row["id"]) for row in related},
+        {row["family"] for row in rows if row["family"] is not None},
+    )

@@ -13,10 +13,12 @@ from typing import Any, Final, Literal
 
 from pydantic import TypeAdapter
 
-from services.enrichment import domain, records_store, store
+from services.enrichment import domain, links_store, records_store, store
+from services.enrichment.linking import file_mentions
 from services.enrichment.progress import AnsweredForHistory, DecidedForHistory
 from services.enrichment.settings import Settings
 from services.enrichment.store import Arrived, Picture, Standing
+from services.enrichment.surroundings import load_around
 from shared import ledger
 from shared import vocabulary as v
 from shared.contracts.base import write_exact_moment
@@ -97,6 +99,15 @@ def newest_of(events: Iterable[Event[IncidentAccepted]]) -> dict[str, Arrival]:
     return {case: Arrival(event, domain.account_of(event.body)) for case, event in newest.items()}
 
 
+def still_new(arrivals: Mapping[str, Arrival], revisions: Mapping[str, int]) -> dict[str, Arrival]:
+    """Those of which the case has neither the revision nor a newer one, unless it comes `again`."""
+    return {
+        case: arrival
+        for case, arrival in arrivals.items()
+        if revisions.get(case, 0) < arrival.revision + arrival.event.body.again
+    }
+
+
 def family_name(number: int | None) -> str | None:
     """A family's id: `F-00001234`."""
     return None if number is None else f"F-{number:08d}"
@@ -116,26 +127,28 @@ class Register:
         self._stale_after = timedelta(days=settings.records_stale_after_days)
         self._numbers: deque[int] = deque()
 
-    async def join(self, tx: EmittingTransaction, picture: Picture, arrivals: Mapping[str, Arrival]) -> None:
+    async def join(
+        self,
+        tx: EmittingTransaction,
+        picture: Picture,
+        arrivals: Mapping[str, Arrival],
+        *,
+        lost: Collection[str] = (),
+    ) -> None:
         """Join new revisions to the families in `picture`, emit them, and again the cases they changed.
 
-        A revision that its case has, or has a newer one than, is left aside, unless it comes `again`.
+        `lost`: cases and records that a tie to one of them was lost of.
         """
         before = picture.standing
-        arrivals = {
-            case: arrival
-            for case, arrival in arrivals.items()
-            if case not in before or before[case].revision < arrival.revision + arrival.event.body.again
-        }
-        if not arrivals:
-            return
         causes: dict[int, Cause] = {}
         joined = {case: _standing(arrival, before.get(case)) for case, arrival in arrivals.items()}
         for case in arrivals.keys() & before.keys():
             if (number := before[case].case.family) is not None:
                 causes[number] = cause_of(arrivals[case].event)
-        now = Picture({**before, **joined}, picture.records)
-        settled = await self._settle(tx, now, arrivals, set(causes))
+        unsettled = {*causes, *(one.case.family for case, one in before.items() if case in lost)}
+        unsettled |= {record.family for record in picture.records if record.holder in lost}
+        now = replace(picture, standing={**before, **joined})
+        settled = await self._settle(tx, now, arrivals, {one for one in unsettled if one is not None})
 
         written = []
         for case, arrival in arrivals.items():
@@ -149,9 +162,7 @@ class Register:
                 causes.setdefault(family, cause_of(arrival.event))
             standing.digest = domain.digest_of(history)
             self._emit_arrival(tx, arrival, history, family, known_before=stood is not None)
-            ties = arrival.account.ties
-            lost = () if stood is None else sorted(set(stood.case.account.ties).difference(ties))
-            written.append(Arrived(standing, arrival.event.record.value, ties, lost))
+            written.append(Arrived(standing, arrival.event.record.value))
         await store.save_arrivals(tx, written)
         otherwise = cause_of(next(iter(arrivals.values())).event)
         await self._follow(tx, now, settled, causes, otherwise, arrivals)
@@ -167,7 +178,7 @@ class Register:
             standing = _standing(arrival, None)
             standing.digest, standing.pending = domain.digest_of(history), True
             self._emit_arrival(tx, arrival, history, None, known_before=case in revisions)
-            written.append(Arrived(standing, arrival.event.record.value, arrival.account.ties))
+            written.append(Arrived(standing, arrival.event.record.value))
             await self.complete_later(tx, case, cause_of(arrival.event))
         await store.save_arrivals(tx, written, joined=False)
 
@@ -210,8 +221,11 @@ class Register:
         stale = await records_store.take_stale(tx, self._settings.records_slice)
         if stale is None:
             return False
-        picture = await store.load(tx, stale.families, cases=stale.cases, keys=stale.keys, people=stale.people)
-        await self.reconsider(tx, picture, {}, cause, changed=stale.cases, unsettled=stale.families)
+        mentions = [one for record in stale.anew for one in record.named]
+        tied, lost = await file_mentions(tx, mentions, gone=stale.gone)
+        holders = {*(record.holder for record in stale.people), *stale.related, *tied, *lost}
+        picture = await load_around(tx, holders, stale.families)
+        await self.reconsider(tx, picture, {}, cause, unsettled=picture.families)
         await set_timer(tx, JOIN_RECORDS, "all", ledger.now(), **cause.as_payload())
         return True
 
@@ -223,9 +237,13 @@ class Register:
         unsettled: Collection[int],
     ) -> _Settled:
         """Gather and number the families of the picture, and tell the histories that may have changed."""
-        families = domain.gather_families(
-            (standing.case for standing in picture.standing.values()), picture.records
+        gathered = domain.gather_families(
+            (standing.case for standing in picture.standing.values()),
+            picture.records,
+            picture.ties.values(),
+            picture.rulings.values(),
         )
+        families = gathered.families
         new = domain.number_families(families)
         if new:
             if len(new) > len(self._numbers):
@@ -241,7 +259,7 @@ class Register:
             ),
         }
         settled = _Settled({}, {}, set(), [])
-        for family, cases in domain.touched_cases(families, changed, unsettled):
+        for family, cases in domain.touched_cases(gathered, changed, unsettled):
             for case in cases:
                 settled.histories[case.id] = domain.history_of(family, case)
                 settled.families[case.id] = family
@@ -260,6 +278,7 @@ class Register:
                 if record.family != family.number:
                     record.family = family.number
                     settled.moved_records.append(record)
+        await links_store.save_open(tx, gathered.evidence.ties, gathered.open)
         return settled
 
     async def _follow(

@@ -12,11 +12,17 @@ import asyncpg
 import orjson
 
 from services.enrichment import domain
+from shared import telemetry
 from shared.contracts.history import Involvement
 from shared.db import Row, Transaction
 
+_log = telemetry.logger()
+
 _REGISTER_LOCK: Final = 7_283_101
 """One schema holds one register."""
+
+_Known = tuple[str, str]
+"""A person of social care's records: the source and its id."""
 
 
 @dataclass(slots=True)
@@ -32,10 +38,15 @@ class Standing:
 
 @dataclass(slots=True)
 class Picture:
-    """All that is known of some families: every case and record of each. `families`: their numbers."""
+    """All that is known of some families: every case and record of each, and what ties their people.
+
+    `families`: the numbers of those that were asked for.
+    """
 
     standing: dict[str, Standing] = field(default_factory=dict)
     records: list[domain.Record] = field(default_factory=list)
+    ties: dict[tuple[str, str], domain.Tie] = field(default_factory=dict)
+    rulings: dict[int, domain.Ruling] = field(default_factory=dict)
     families: list[int] = field(default_factory=list)
 
 
@@ -70,6 +81,7 @@ async def within_budget(tx: Transaction, budget_ms: int | None = None) -> AsyncI
     except asyncpg.PostgresError as error:
         await tx.execute("ROLLBACK TO SAVEPOINT lookup")
         await _limit_statements(tx, 0)
+        _log.warning("enrichment.look_up_failed", error=type(error).__name__)
         raise LookupFailed from error
     await _limit_statements(tx, 0)
 
@@ -78,58 +90,29 @@ async def _limit_statements(tx: Transaction, milliseconds: int) -> None:
     await tx.execute("SELECT set_config('statement_timeout', :limit, true)", limit=str(milliseconds))
 
 
-async def look_up(tx: Transaction, *, cases: Collection[str], keys: Collection[str]) -> Picture:
-    """The families that the cases are in or that the keys tie them to, whole, and the cases themselves."""
-    found = await tx.rows(
-        """
-        SELECT i.family, CASE WHEN i.family IS NULL THEN i."case" END AS alone
-        FROM (
-            SELECT "case" FROM keys WHERE key = ANY(CAST(:keys AS text[]))
-            UNION SELECT unnest(CAST(:cases AS text[]))
-        ) AS touched JOIN incidents i USING ("case")
-        UNION
-        SELECT family, NULL FROM records
-        WHERE keys && CAST(:keys AS text[]) AND NOT removed
-        """,
-        keys=sorted(keys),
-        cases=sorted(cases),
-    )
-    if not found:
-        return Picture()
-    families = sorted({row["family"] for row in found if row["family"] is not None})
-    alone = sorted({row["alone"] for row in found if row["alone"] is not None})
-    return await load(tx, families, cases=alone, keys=keys)
-
-
 async def load(
-    tx: Transaction,
-    families: Sequence[int],
-    *,
-    cases: Sequence[str] = (),
-    keys: Collection[str] = (),
-    people: Collection[tuple[str, str]] = (),
-) -> Picture:
-    """The families whole, with cases, and records by keys or by source and id, that are in none yet."""
-    picture = Picture(families=list(families))
-    for row in await tx.rows(
-        """
-        SELECT i."case", i.revision, i.accepted_at, i.family, i.pending, i.digest, i.account,
-               d."case" IS NOT NULL AS decided, d.child_level, d.notified_css, d.marac_on, d.about, a.taken
-        FROM incidents i LEFT JOIN decisions d USING ("case") LEFT JOIN answers a USING ("case")
-        WHERE i.family = ANY(CAST(:families AS bigint[])) OR i."case" = ANY(CAST(:cases AS text[]))
-        """,
-        families=list(families),
-        cases=list(cases),
-    ):
-        case = _case(row)
-        picture.standing[case.id] = Standing(case, row["revision"], row["digest"], row["pending"])
-    picture.records = [
+    tx: Transaction, families: Collection[int], *, cases: Collection[str] = (), people: Collection[_Known] = ()
+) -> tuple[list[Standing], list[domain.Record]]:
+    """The families whole, with cases, and with records by source and id, that may be in none."""
+    standing = [
+        Standing(_case(row), row["revision"], row["digest"], row["pending"])
+        for row in await tx.rows(
+            """
+            SELECT i."case", i.revision, i.accepted_at, i.family, i.pending, i.digest, i.account,
+                d."case" IS NOT NULL AS decided, d.child_level, d.notified_css, d.marac_on, d.about, a.taken
+            FROM incidents i LEFT JOIN decisions d USING ("case") LEFT JOIN answers a USING ("case")
+            WHERE i.family = ANY(CAST(:families AS bigint[])) OR i."case" = ANY(CAST(:cases AS text[]))
+            """,
+            families=sorted(families),
+            cases=sorted(cases),
+        )
+    ]
+    records = [
         _record(row)
         for row in await tx.rows(
             """
             WITH chosen AS (
                 SELECT source, id FROM records WHERE family = ANY(CAST(:families AS bigint[]))
-                UNION SELECT source, id FROM records WHERE keys && CAST(:keys AS text[])
                 UNION SELECT * FROM unnest(CAST(:sources AS text[]), CAST(:ids AS text[]))
             )
             SELECT r.source, r.id, r.person, r.involvement, r.involvement_as_of,
@@ -144,28 +127,34 @@ async def load(
             ) AS related
             FROM chosen JOIN records r USING (source, id) LEFT JOIN sources o USING (source) WHERE NOT r.removed
             """,
-            families=list(families),
-            keys=sorted(keys),
+            families=sorted(families),
             sources=[source for source, _ in people],
             ids=[number for _, number in people],
         )
     ]
-    return picture
+    return standing, records
 
 
-async def families_of(tx: Transaction, mentions: Collection[str]) -> list[int]:
-    """The families that mentions are in, by their ids; none of those whose holder is gone or not joined yet."""
+async def families_of(
+    tx: Transaction, cases: Collection[str], people: Collection[_Known]
+) -> tuple[set[int], set[str]]:
+    """The numbers of the families that cases and records are in, and the cases among them that are in none."""
     rows = await tx.rows(
         """
-        SELECT i.family FROM unnest(CAST(:mentions AS text[])) AS m(id)
-            JOIN incidents i ON i."case" = split_part(m.id, E'\\n', 1) WHERE i.family IS NOT NULL
-        UNION SELECT r.family FROM unnest(CAST(:mentions AS text[])) AS m(id)
-            JOIN records r ON left(m.id, 1) = '#' AND r.source = substr(split_part(m.id, E'\\n', 1), 2)
-                AND r.id = split_part(m.id, E'\\n', 2) WHERE r.family IS NOT NULL
+        SELECT i.family, CASE WHEN i.family IS NULL THEN i."case" END AS alone
+        FROM incidents i WHERE i."case" = ANY(CAST(:cases AS text[]))
+        UNION
+        SELECT r.family, NULL
+        FROM records r JOIN unnest(CAST(:sources AS text[]), CAST(:ids AS text[])) AS t(source, id)
+            USING (source, id)
+        WHERE NOT r.removed
         """,
-        mentions=sorted(mentions),
+        cases=sorted(cases),
+        sources=[source for source, _ in people],
+        ids=[number for _, number in people],
     )
-    return sorted(row["family"] for row in rows)
+    families = {row["family"] for row in rows if row["family"] is not None}
+    return families, {row["alone"] for row in rows if row["alone"] is not None}
 
 
 def _case(row: Row) -> domain.Case:
@@ -210,17 +199,14 @@ async def fresh_numbers(tx: Transaction, count: int) -> list[int]:
 
 @dataclass(frozen=True, slots=True)
 class Arrived:
-    """A revision to be written. `accepted`: the event that brought it, as intake sent it; `ties`: its
-    keys; `lost`: those that its case had and has no more."""
+    """A revision to be written. `accepted`: the event that brought it, as intake sent it."""
 
     standing: Standing
     accepted: bytes
-    ties: Sequence[str]
-    lost: Sequence[str] = ()
 
 
 async def save_arrivals(tx: Transaction, arrivals: Sequence[Arrived], *, joined: bool = True) -> None:
-    """Write revisions as their cases' newest, with their keys.
+    """Write revisions as their cases' newest.
 
     `joined` False: the family was not looked up, so the case stays where it was until it is.
     """
@@ -228,24 +214,8 @@ async def save_arrivals(tx: Transaction, arrivals: Sequence[Arrived], *, joined:
         return
     arrivals = sorted(arrivals, key=lambda one: one.standing.case.id)
     accounts = [one.standing.case.account for one in arrivals]
-    ties = [(key, one.standing.case.id) for one in arrivals for key in one.ties]
-    lost = [(key, one.standing.case.id) for one in arrivals for key in one.lost]
-    if lost:
-        await tx.execute(
-            """
-            DELETE FROM keys USING unnest(CAST(:keys AS text[]), CAST(:cases AS text[])) AS t(key, "case")
-            WHERE keys.key = t.key AND keys."case" = t."case"
-            """,
-            keys=[key for key, _ in lost],
-            cases=[case for _, case in lost],
-        )
     await tx.execute(
         """
-        WITH tied AS (
-            INSERT INTO keys (key, "case")
-            SELECT * FROM unnest(CAST(:keys AS text[]), CAST(:tied AS text[]))
-            ON CONFLICT DO NOTHING
-        )
         INSERT INTO incidents AS i ("case", revision, accepted_at, family, pending, digest, account, accepted)
         SELECT * FROM unnest(
             CAST(:cases AS text[]), CAST(:revisions AS bigint[]), CAST(:moments AS timestamptz[]),
@@ -256,8 +226,6 @@ async def save_arrivals(tx: Transaction, arrivals: Sequence[Arrived], *, joined:
             family = CASE WHEN :joined THEN excluded.family ELSE i.family END, pending = excluded.pending,
             digest = excluded.digest, account = excluded.account, accepted = excluded.accepted
         """,
-        keys=[key for key, _ in ties],
-        tied=[case for _, case in ties],
         cases=[account.case for account in accounts],
         revisions=[one.standing.revision for one in arrivals],
         moments=[account.accepted_at for account in accounts],

@@ -44,8 +44,8 @@ _DECODERS: dict[Topic, TypeAdapter[Any]] = {
 }
 _SENDERS = {INCIDENTS: "intake", DECIDED: "triage", OUTCOMES: "delivery"}
 _TABLES = (
-    "incidents, keys, decisions, answers, records, relationships, imports, import_slices, sources, people,"
-    " person_keys, links, rulings, outbox, seqs, marks, timers"
+    "incidents, people, person_keys, links, rulings, decisions, answers, records, relationships, imports,"
+    " import_slices, sources, outbox, seqs, marks, timers"
 )
 
 

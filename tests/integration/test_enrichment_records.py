@@ -14,6 +14,7 @@ import pytest
 from typer.testing import CliRunner
 
 from services.enrichment import people_store
+from services.enrichment.domain import Named
 from services.enrichment.domain.linkage import read_person
 from services.enrichment.importing.command import app
 from shared import keys
@@ -32,6 +33,7 @@ from tests.unit.enrichment.builders import (
     case_answered,
     case_decided,
     child,
+    stranger,
     told,
     victim,
 )
@@ -68,8 +70,8 @@ async def test_people_on_file_are_found_by_rare_keys_however_many_share_the_comm
     ]
     asked = read_person({"id": "q", "name": {"given": "Sian", "family": "Huges"}, "born": "1994-07-03"})
     async with worker.outbox.database.transaction() as tx:
-        await people_store.file_people(tx, [sian, *namesakes])
-        await people_store.file_people(tx, [sian])
+        await people_store.file_people(tx, [Named(one.id, one.id, one) for one in (sian, *namesakes)])
+        await people_store.file_people(tx, [Named(sian.id, sian.id, sian)])
         ((few),) = await people_store.find_candidates(tx, [asked], most_per_key=4)
         every, nobody = await people_store.find_candidates(
             tx, [asked, read_person({"id": "nobody"})], most_per_key=50
@@ -77,6 +79,18 @@ async def test_people_on_file_are_found_by_rare_keys_however_many_share_the_comm
     assert [one.id for one in few] == ["css-1"]
     assert ({one.id for one in every}, nobody) == ({"css-1", *(one.id for one in namesakes)}, [])
     assert (few[0].name, few[0].born, few[0].line) == (sian.name, sian.born, sian.line)
+
+
+async def test_who_has_no_rare_key_is_found_by_name_and_birth_date_in_full(worker: Worker) -> None:
+    told = {"name": {"given": "Sian", "family": "Hughes"}, "born": "1994-03-07"}
+    sian = [read_person({"id": f"s{i}", **told}) for i in range(9)]
+    async with worker.outbox.database.transaction() as tx:
+        await people_store.file_people(tx, [Named(one.id, one.id, one) for one in sian])
+        found, otherwise = await people_store.find_candidates(
+            tx, [sian[0], read_person({"id": "q", **told, "born": "1994-07-03"})], most_per_key=4
+        )
+    assert {one.id for one in found} >= {"s0", "s1", "s2", "s3"}
+    assert otherwise == []
 
 
 async def test_characters_that_the_database_cannot_hold_in_text_hold_up_nothing(
@@ -279,26 +293,15 @@ async def test_a_person_sees_a_familys_cases_of_their_own_areas_only(servers: Se
 
 
 async def test_an_import_larger_than_a_slice_goes_on_by_timer(servers: Servers, worker: Worker) -> None:
-    bodies = [accepted(f"R{i}", victim(f"Ann Person{i:04}"), at=i) for i in range(7)]
+    bodies = [accepted(f"R{i}", victim(*stranger(i)), at=i) for i in range(7)]
     await worker.accept(*bodies)
-    people = [
-        {
-            "id": f"p{i}",
-            "role": "adult",
-            "name": {"given": "Ann", "family": f"Person{i:04}"},
-            "born": "1994-03-07",
-        }
-        for i in range(7)
-    ]
-    children = [
-        {
-            "id": f"q{i}",
-            "role": "child",
-            "name": {"given": "Al", "family": f"Person{i:04}"},
-            "born": "2020-01-01",
-        }
-        for i in range(7)
-    ]
+
+    def known(id: str, role: str, name: str, born: str) -> dict[str, Any]:
+        given, family = name.split()
+        return {"id": id, "role": role, "name": {"given": given, "family": family}, "born": born}
+
+    people = [known(f"p{i}", "adult", *stranger(i)) for i in range(7)]
+    children = [known(f"q{i}", "child", stranger(50 + i)[0], f"2020-01-{1 + i:02}") for i in range(7)]
     related = [{"from": f"p{i}", "to": f"q{i}", "kind": "parent"} for i in range(7)]
     document = {**RECORDS, "people": [*people, *children], "relationships": related, "involvement": []}
     async with service_on(servers, records_slice=3) as (http, key):

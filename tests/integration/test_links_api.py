@@ -18,7 +18,7 @@ from shared.db import Database
 from tests.e2e.fuzzer import fuzz
 from tests.integration.conftest import Servers
 from tests.integration.register_work import Worker, bearing, empty, served, service_on, worker_on
-from tests.unit.enrichment.builders import accepted, case_decided, happened, victim
+from tests.unit.enrichment.builders import accepted, case_decided, happened, stranger, victim
 
 HOME = Address(line1="14 Mill Lane", town="Northbury", postcode="NB4 2QT")
 
@@ -144,7 +144,7 @@ async def test_a_restricted_case_is_for_named_staff(office: Office) -> None:
 
 
 async def test_the_gravest_family_comes_first_and_a_page_goes_on_where_the_last_ended(office: Office) -> None:
-    bodies = [accepted(f"R{i}", victim(f"Ann Person{i}"), at=i, area="northbury") for i in range(6)]
+    bodies = [accepted(f"R{i}", victim(*stranger(i)), at=i, area="northbury") for i in range(6)]
     await office.worker.accept(*bodies)
     await office.worker.decide(
         *(case_decided(body, level=level) for body, level in zip(bodies, (0, 0, 3, 3, 1, 1), strict=True))

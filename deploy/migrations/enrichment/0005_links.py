@@ -52,6 +52,9 @@ STATEMENTS = (
     """,
     "CREATE INDEX rulings_one ON rulings (one) WHERE undone_at IS NULL",
     "CREATE INDEX rulings_other ON rulings (other) WHERE undone_at IS NULL",
+    # What people were told by until now: an exact name with a birth date.
+    "DROP TABLE keys",
+    "ALTER TABLE records DROP COLUMN keys",
 )
 
 

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, Final, get_args
 
+from services.enrichment.domain.linkage import can_be_found
 from services.enrichment.domain.people import Mention, mention_adult, mention_child, mention_from
+from services.enrichment.domain.ties import Named
 from services.enrichment.progress import AnsweredForHistory, DecidedForHistory
 from shared import vocabulary as v
 from shared.contracts.base import LOCAL_TIME
@@ -33,6 +35,7 @@ class Account:
     accepted_at: datetime
     occurred_at: datetime
     withdrawn: bool = False
+    test: bool = False
     area: str | None = None
     people: tuple[Mention, ...] = ()
     adults_known: bool = False
@@ -49,14 +52,24 @@ class Account:
         return (self.accepted_at, self.case)
 
     @property
-    def ties(self) -> tuple[str, ...]:
-        """The keys by which the incident belongs to a family."""
-        return tuple(dict.fromkeys(key for one in self.people if one.binds for key in one.keys))
+    def mentions(self) -> tuple[str, ...]:
+        """The id in the register of each of its people, in their order.
+
+        It is the case's with the person's own. Where a sender gave one id to several, the second and those
+        after it have their place added.
+        """
+        ids: dict[str, None] = {}
+        for place, one in enumerate(self.people):
+            own = one.id if one.id.isprintable() else repr(one.id)
+            name = f"{self.case}\n{own}"
+            ids[name if name not in ids else f"{name} ({place})"] = None
+        return tuple(ids)
 
     @property
-    def names_several(self) -> bool:
-        """Whether it says of somebody that they go by several names."""
-        return any(len(one.keys) > 1 for one in self.people)
+    def named(self) -> list[Named]:
+        """Its people as they are filed; who gives nothing to be found by is not."""
+        people = zip(self.mentions, self.people, strict=True)
+        return [Named(id_, self.case, one.person, self.test) for id_, one in people if can_be_found(one.person)]
 
     def as_data(self) -> dict[str, Any]:
         """Plain data, as stored; case and acceptance are kept beside it."""
@@ -65,6 +78,7 @@ class Account:
             "reference": self.reference,
             "occurred_at": self.occurred_at.isoformat(),
             "withdrawn": self.withdrawn,
+            "test": self.test,
             "area": self.area,
             "people": [one.as_data() for one in self.people],
             "adults_known": self.adults_known,
@@ -87,6 +101,7 @@ def account_from(case: str, accepted_at: datetime, data: dict[str, Any]) -> Acco
         accepted_at=accepted_at,
         occurred_at=datetime.fromisoformat(data["occurred_at"]),
         withdrawn=data["withdrawn"],
+        test=data.get("test", False),
         area=data["area"],
         people=tuple(mention_from(one) for one in data["people"]),
         adults_known=data["adults_known"],
@@ -112,7 +127,6 @@ def account_of(accepted: IncidentAccepted) -> Account:
             withdrawn=True,
             area=incident.area,
         )
-    test = bool(incident.test)
     adults, children = incident.adults or (), incident.children or ()
     said = incident.incident
     return Account(
@@ -121,11 +135,9 @@ def account_of(accepted: IncidentAccepted) -> Account:
         reference=incident.reference,
         accepted_at=accepted.accepted_at,
         occurred_at=incident.occurred_at,
+        test=bool(incident.test),
         area=incident.area,
-        people=(
-            *(mention_adult(one, test=test) for one in adults),
-            *(mention_child(one, test=test) for one in children),
-        ),
+        people=(*map(mention_adult, adults), *map(mention_child, children)),
         adults_known=incident.adults is not None,
         children_known=incident.children is not None,
         children_present=children_present(incident),
@@ -302,9 +314,33 @@ class Record:
 
     @property
     def holder(self) -> str:
-        """A name that no case has: a force's code holds no `#`."""
-        return f"#{self.source}\n{self.person.id}"
+        """A name that no case has: a force's code holds no `#`. It is the mention's id in the register too."""
+        return holder_recorded(self.source, self.person.id)
+
+    @property
+    def named(self) -> list[Named]:
+        """The person as filed; nobody where nothing is given to be found by."""
+        person = self.person.person
+        return [Named(self.holder, self.holder, person)] if can_be_found(person) else []
 
     def holder_of(self, related: Related) -> str:
         """The holder of the record at the other end."""
-        return f"#{self.source}\n{related.other}"
+        return holder_recorded(self.source, related.other)
+
+
+def holder_recorded(source: str, record: str) -> str:
+    """What holds the mention of a person of social care's records."""
+    return f"#{source}\n{record}"
+
+
+def source_of(holder: str) -> tuple[str, str] | None:
+    """Source and id of the record that a holder is; None where it is a case."""
+    if not holder.startswith("#"):
+        return None
+    source, _, record = holder[1:].partition("\n")
+    return source, record
+
+
+def holder_of(mention: str) -> str:
+    """The case or the record whose mention it is, by its id."""
+    return mention if mention.startswith("#") else mention.rpartition("\n")[0]

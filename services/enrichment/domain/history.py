@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
-from datetime import date, datetime, timedelta
-from typing import Any, Final
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
+from typing import Any, Final, TypeVar, cast
 
-from services.enrichment.domain.accounts import Case, Record, Taken
+from services.enrichment.domain.accounts import Case, Record
 from services.enrichment.domain.families import Family, gather_families
-from services.enrichment.domain.involvement import involvement_answered, involvement_recorded
-from services.enrichment.domain.people import Mention
-from shared.contracts.history import EarlierIncident, History, Involvement, KnownChild, MaracHearing, Pair
+from services.enrichment.domain.likely import as_if_joined
+from services.enrichment.domain.telling import Telling
+from services.enrichment.domain.ties import Ruling, Tie
+from shared.contracts.history import EarlierIncident, History, Involvement, KnownChild, MaracHearing
 
-LONGEST: Final = 200
-"""Earlier incidents told one by one; where there were more, the newest, and the history says incomplete."""
+K = TypeVar("K")
+T = TypeVar("T", bound=EarlierIncident | Involvement | MaracHearing | KnownChild)
 
-_ADULT_AT: Final = 18
 _NOT_COUNTED: Final[dict[str, Any]] = {
     "as_of": True, "involvement": {"__all__": {"as_of", "source_as_of", "stale"}},
 }  # fmt: skip
@@ -27,23 +27,37 @@ def history_of(family: Family, case: Case, as_of: datetime | None = None) -> His
     to them, and social care's records tell (design.md, promise 3).
 
     People go by the ids of the case's own incident. Others: a known child by an id of its own that stays
-    the same; an adult by one too where nobody in the incident could be them, else None (unknown).
+    the same; an adult by one too where nobody in the incident could be them, else None (unknown). What
+    would be known besides if families likely to be of the same people were one is marked `likely`.
     """
-    place = case.account.place
-    earlier = [one for one in family.cases if one.account.place < place]
-    if not earlier and not family.records:
+    joined = as_if_joined(family)
+    if joined is None and not family.records and family.cases[0] is case:
         return History(
             status="complete", as_of=as_of, incidents=[], involvement=[], marac=[], children_known=[]
         )
-    told = _Telling(family, case, earlier)
+    sure = Telling(family, case)
+    incidents, involvement, marac, children = (
+        sure.incidents(), sure.involvement(), sure.marac(), sure.children_known()
+    )  # fmt: skip
+    also = None if joined is None else Telling(joined, case, sure)
     return History(
-        status="complete" if len(earlier) <= LONGEST else "incomplete",
+        status="complete" if sure.whole and (also is None or also.whole) else "incomplete",
         as_of=as_of,
-        incidents=[told.incident(one) for one in earlier[-LONGEST:]],
-        involvement=told.involvement(),
-        marac=told.marac(),
-        children_known=told.children_known(),
+        incidents=_with(incidents, None if also is None else also.incidents()),
+        involvement=_with(involvement, None if also is None else also.involvement()),
+        marac=_with(marac, None if also is None else also.marac()),
+        children_known=_with(children, None if also is None else also.children_known()),
     )
+
+
+def _with(sure: Mapping[K, T], also: Mapping[K, T] | None) -> list[T]:
+    """What is sure, and what the other reading has besides."""
+    besides = [
+        cast("T", one.model_copy(update={"link": "likely"}))
+        for key, one in (also or {}).items()
+        if key not in sure
+    ]
+    return [*sure.values(), *besides]
 
 
 def told_at(history: History, moment: datetime, stale_after: timedelta) -> History:
@@ -68,212 +82,15 @@ def digest_of(history: History) -> bytes:
     return hashlib.sha256(history.model_dump_json(exclude=_NOT_COUNTED).encode()).digest()
 
 
-def join_in_order(cases: Iterable[Case], records: Iterable[Record] = ()) -> dict[str, History]:
+def join_in_order(
+    cases: Iterable[Case],
+    records: Iterable[Record] = (),
+    ties: Iterable[Tie] | None = None,
+    rulings: Iterable[Ruling] = (),
+) -> dict[str, History]:
     """The history that each case ends with, whatever the order in which everything came to be known.
 
-    The service emits what this gives; tests compare the two.
+    The service emits what this gives; tests compare the two. Without `ties` they are looked for here.
     """
-    return {
-        case.id: history_of(family, case) for family in gather_families(cases, records) for case in family.cases
-    }
-
-
-class _Telling:
-    """One case's history in the making: ids for persons, and which persons are of its household."""
-
-    def __init__(self, family: Family, case: Case, earlier: Sequence[Case]) -> None:
-        self._family = family
-        self._case = case
-        self._earlier = earlier
-        people = family.cast(case).people
-        self._ids: dict[str, str] = {}
-        for mention, person in people:
-            self._ids.setdefault(person, mention.id)
-        self._order = {mention.id: i for i, (mention, _) in enumerate(people)}
-        self._own_adults = {person for mention, person in people if not mention.child}
-        self._by_holder = {record.holder: record for record in family.records}
-        self._children = self._children_told_of()
-        self._household = self._gather_household()
-        self._known_ids = self._name_children()
-        self._strangers: dict[str, str] = {}
-        # Whom could an adult of an earlier incident be? Nobody here, if all here can be told from others.
-        self._all_told_apart = case.account.adults_known and all(
-            mention.keys for mention, _ in people if not mention.child
-        )
-
-    def _children_told_of(self) -> dict[str, list[tuple[str, Mention]]]:
-        """Per child, who told of it and how: earlier incidents in order, then the councils' records."""
-        told: dict[str, list[tuple[str, Mention]]] = {}
-        for one in self._earlier:
-            for mention, person in self._family.cast(one).people:
-                if mention.child:
-                    told.setdefault(person, []).append((f"{one.id}\n{mention.id}", mention))
-        for record in self._family.records:
-            if record.person.child:
-                told.setdefault(self._family.person(record), []).append((record.holder, record.person))
-        return told
-
-    def _gather_household(self) -> set[str]:
-        """The persons whose children are this case's concern (docs/adr/0006-families.md).
-
-        It begins with the case's victims and children, and takes in those of earlier incidents that had
-        one of them, or the same two people against each other. Whoever is only suspected brings his
-        earlier incidents but not another home's children; where nobody else can be told who they are, he
-        does (unknown is not no).
-        """
-        own = self._family.cast(self._case)
-        home, couples = set(own.at_home), set(own.couples)
-        suspects = own.suspected if own.at_home.isdisjoint(own.told_apart) else frozenset()
-        waiting = [self._family.cast(one) for one in self._earlier]
-        records = [record for record in self._family.records if record.person.child]
-        grown = True
-        while grown:
-            grown = False
-            apart = []
-            for cast in waiting:
-                if (
-                    home.isdisjoint(cast.at_home)
-                    and couples.isdisjoint(cast.couples)
-                    and suspects.isdisjoint(cast.suspected)
-                ):
-                    apart.append(cast)
-                else:
-                    home |= cast.at_home
-                    couples |= cast.couples
-            grown, waiting = len(apart) < len(waiting), apart
-            for record in records:
-                person = self._family.person(record)
-                if person not in home and not self._related(record).isdisjoint(home | suspects):
-                    home.add(person)
-                    grown = True
-        return home
-
-    def _related(self, record: Record) -> set[str]:
-        """The persons of the household that a council's record relates a child to."""
-        others = (self._by_holder.get(record.holder_of(r)) for r in record.related if r.of_the_household)
-        return {self._family.person(other) for other in others if other is not None}
-
-    def _name_children(self) -> dict[str, str]:
-        """An id for each child, from where it was first told of: it says nothing of the child and stays."""
-        names: dict[str, str] = {}
-        for person, told in self._children.items():
-            digits = hashlib.sha256(told[0][0].encode()).hexdigest()
-            length = 8
-            while (name := f"k-{digits[:length]}") in self._order or name in names.values():
-                length += 1
-            names[person] = name
-        return names
-
-    def _child_id(self, person: str) -> str:
-        return self._ids.get(person) or self._known_ids[person]
-
-    def _adult_id(self, person: str | None, one: Case) -> str | None:
-        """The incident's id; an id apart for somebody known not to be in it; None where they may be."""
-        if person is None:
-            return None
-        if found := self._ids.get(person) or self._known_ids.get(person):
-            return found
-        if not self._all_told_apart or person not in self._family.cast(one).told_apart:
-            return None
-        if person not in self._strangers:
-            # The first incident to tell of them names them: those after it come by here with the name made.
-            index = [who for _, who in self._family.cast(one).people].index(person)
-            origin = f"{one.id}\n{one.account.people[index].id}"
-            self._strangers[person] = f"p-{hashlib.sha256(origin.encode()).hexdigest()[:8]}"
-        return self._strangers[person]
-
-    def _pairs(self, one: Case) -> list[Pair]:
-        return [
-            Pair(victim=self._adult_id(victim, one), perpetrator=self._adult_id(suspect, one))
-            for victim, suspect in self._family.cast(one).pairs
-        ]
-
-    def incident(self, one: Case) -> EarlierIncident:
-        """An earlier incident, with what was decided on it."""
-        account, decided = one.account, one.decided
-        return EarlierIncident(
-            force=account.force,
-            reference=account.reference,
-            occurred_at=account.occurred_at,
-            pairs=self._pairs(one) if account.adults_known else None,
-            children=[self._child_id(person) for person in self._family.cast(one).children]
-            if account.children_known
-            else None,
-            children_present=account.children_present,
-            police_level=account.police_level,
-            violence_level=account.violence_level,
-            violence=None if account.violence is None else list(account.violence),
-            injury=account.injury,
-            child_level=None if decided is None else decided.child_level,
-            notified_css=None if decided is None else decided.notified_css,
-        )
-
-    def marac(self) -> list[MaracHearing]:
-        """The referrals of pairs of which at least one is in this incident (London 2008 app. 6)."""
-        found: dict[tuple[str | None, str | None, date], MaracHearing] = {}
-        own = set(self._ids.values())
-        for one in self._earlier:
-            if one.decided is None or one.decided.marac_on is None:
-                continue
-            for pair in self._pairs(one):
-                if own & {pair.victim, pair.perpetrator}:
-                    day = one.decided.marac_on
-                    found[pair.victim, pair.perpetrator, day] = MaracHearing(
-                        victim=pair.victim, perpetrator=pair.perpetrator, referred_on=day
-                    )
-        return sorted(
-            found.values(), key=lambda m: (m.referred_on or date.min, m.victim or "", m.perpetrator or "")
-        )
-
-    def children_known(self) -> list[KnownChild]:
-        """The household's children that earlier incidents or records name, those of this incident first."""
-        known = []
-        on = self._case.account.occurred_at.date()
-        for person, told in self._children.items():
-            if person in self._own_adults or person not in self._household:
-                continue
-            mentions = [mention for _, mention in told]
-            born = next((one.born for one in reversed(mentions) if one.born is not None), None)
-            if born is not None and _age(born, on) >= _ADULT_AT:
-                continue
-            known.append(
-                KnownChild(
-                    id=self._known_ids[person],
-                    child=self._ids.get(person),
-                    born=born,
-                    area=next((one.area for one in reversed(mentions) if one.area), None),
-                    school=next((one.school for one in reversed(mentions) if one.school), None),
-                )
-            )
-        return sorted(known, key=lambda one: self._order.get(one.child or "", len(self._order)))
-
-    def involvement(self) -> list[Involvement]:
-        """Per child of the incident or its household: each council's record, then earlier cases' answers."""
-        found: list[tuple[str, Involvement]] = []
-        for record in self._family.records:
-            name = self._concerned(self._family.person(record))
-            if record.involvement is not None and name is not None:
-                found.append((name, involvement_recorded(name, record.involvement)))
-        answers: dict[str, list[Taken]] = {}
-        for one in self._earlier:
-            if one.taken:
-                about = one.decided.about if one.decided is not None else ()
-                for mention, person in self._family.cast(one).people:
-                    name = self._concerned(person)
-                    if name is not None and (mention.id in about if about else mention.child):
-                        answers.setdefault(name, []).extend(one.taken)
-        for name, taken in answers.items():
-            in_time = sorted(taken, key=lambda one: (one.at, one.pathway))
-            found.append((name, involvement_answered(name, in_time)))
-        found.sort(key=lambda item: (self._order.get(item[0], len(self._order)), item[0]))
-        return [known for _, known in found]
-
-    def _concerned(self, person: str) -> str | None:
-        """The id of a person of the incident or a child of its household; None for anybody else."""
-        if person in self._ids:
-            return self._ids[person]
-        return self._known_ids.get(person) if person in self._household else None
-
-
-def _age(born: date, on: date) -> int:
-    return on.year - born.year - ((on.month, on.day) < (born.month, born.day))
+    gathered = gather_families(cases, records, ties, rulings)
+    return {case.id: history_of(family, case) for family in gathered.families for case in family.cases}

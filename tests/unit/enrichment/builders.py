@@ -27,6 +27,16 @@ def suspect(name: str = "Mark Doyle", born: str | None = "1991-11-30", id: str =
     return adult(name, born, id, role="suspect", **more)
 
 
+_GIVEN = ("Ann", "Beth", "Chloe", "Dilys", "Edith", "Farah", "Grace", "Hilda", "Iris", "Joan")
+_FAMILY = ("Abbot", "Brook", "Carver", "Dixon", "Ellis", "Fisher", "Gower", "Hanson", "Ingram", "Jarvis")
+
+
+def stranger(number: int) -> tuple[str, str]:
+    """Name and birth date of somebody whom nobody takes for another number's."""
+    name = f"{_GIVEN[number % 10]} {_FAMILY[number // 10 % 10]}"
+    return name, (date(1950, 1, 1) + timedelta(days=number * 17)).isoformat()
+
+
 def adult(
     name: str | None, born: str | None, id: str, *, known_as: list[str] | None = None, **more: Any
 ) -> Adult:

@@ -7,7 +7,10 @@ from tests.unit.enrichment.builders import adult, case, child, record, suspect, 
 
 
 def families(*cases: domain.Case, records: tuple[domain.Record, ...] = ()) -> list[list[str]]:
-    return [[one.account.reference for one in found.cases] for found in domain.gather_families(cases, records)]
+    return [
+        [one.account.reference for one in found.cases]
+        for found in domain.gather_families(cases, records).families
+    ]
 
 
 def test_strangers_are_in_different_families() -> None:
@@ -62,7 +65,7 @@ def test_a_withdrawn_incident_is_in_no_family_and_ties_nobody() -> None:
 def numbered(*cases: tuple[domain.Case, int | None]) -> tuple[list[int], int]:
     for one, family in cases:
         one.family = family
-    found = domain.gather_families([one for one, _ in cases])
+    found = domain.gather_families([one for one, _ in cases]).families
     new = domain.number_families(found)
     return [family.number for family in found], len(new)
 
@@ -81,7 +84,7 @@ def touched(
     for one, family in cases:
         one.family = family
     found = domain.gather_families([one for one, _ in cases])
-    domain.number_families(found)
+    domain.number_families(found.families)
     changed = {f"northshire/{reference}" for reference in changed}
     return {
         case.account.reference for _, some in domain.touched_cases(found, changed, unsettled) for case in some
@@ -102,7 +105,16 @@ def test_all_are_touched_where_families_join_or_part_or_lose_a_member() -> None:
     assert touched((case("R1", victim(), at=1), 1), changed=set(), unsettled=(1,)) == {"R1"}
 
 
-def test_all_are_touched_where_a_new_incident_says_that_somebody_goes_by_two_names() -> None:
-    cases = [(case(f"R{i}", suspect(), at=i), 1) for i in (1, 2)]
-    alias = (case("R3", suspect(), victim("Sian Price", known_as=["Sian Hughes"]), at=3), 1)
+def test_all_are_touched_where_a_new_incident_shows_that_two_people_are_one() -> None:
+    sian, price = victim("Sian Hughes"), victim("Sian Price")
+    cases = [(case("R1", sian, suspect(), at=1), 1), (case("R2", price, suspect(), at=2), 1)]
+    alias = (case("R3", victim("Sian Price", known_as=["Sian Hughes"]), at=3), 1)
     assert touched(*cases, alias, changed={"R3"}) == {"R1", "R2", "R3"}
+    assert touched(*cases, (case("R3", price, at=3), 1), changed={"R3"}) == {"R3"}
+
+
+def test_what_changes_in_a_family_touches_those_likely_to_be_of_the_same_people() -> None:
+    unborn = victim(born=None)
+    cases = [(case("R1", victim(), at=1), 1), (case("R2", unborn, at=2), 2), (case("R3", unborn, at=3), 3)]
+    assert touched(*cases, changed={"R2"}) == {"R2", "R3"}
+    assert touched(*cases, changed=set(), unsettled=(1,)) == {"R1", "R2", "R3"}

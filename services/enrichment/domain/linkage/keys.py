@@ -21,12 +21,30 @@ def keys_of(person: Person) -> tuple[str, ...]:
     return tuple(dict.fromkeys(_keys(person, short=False)))
 
 
+def can_be_found(person: Person) -> bool:
+    """Whether anything is known of a person by which they could be found again."""
+    return next(_keys(person, short=False), None) is not None
+
+
 def probes_of(person: Person) -> tuple[str, ...]:
     """What to look under for a person: the keys, and those of the given name's short and full forms."""
     return tuple(dict.fromkeys(_keys(person, short=True)))
 
 
+def full_keys(person: Person) -> tuple[str, ...]:
+    """Each full name with the whole birth date: what a person is told by where nothing is written otherwise.
+
+    So rare a key is never passed over for being common: many people who share it are one person many times.
+    """
+    if len(person.born) != 8:
+        return ()
+    names = (person.name, *person.others)
+    full = (f"full:{one.given}:{one.family}:{person.born}" for one in names if one.given and one.family)
+    return tuple(dict.fromkeys(full))
+
+
 def _keys(person: Person, *, short: bool) -> Iterator[str]:
+    yield from full_keys(person)
     if person.pnc_id:
         yield f"pnc:{person.pnc_id}"
     for phone in sorted(person.phones):

@@ -112,6 +112,9 @@ RULES: Final = (
     UNNAMED, ONE_ADDRESS, BORN_OTHERWISE, NAMESAKES,
 )  # fmt: skip
 
+_TWO_PEOPLE: Final = frozenset({TWINS, SIBLINGS, LIKE_NAMED_SIBLINGS, GENERATIONS, BORN_OTHERWISE})
+"""Rules that speak of two people, where the others say that too little is known of one."""
+
 
 def are_grown(one: Person, other: Person, born_before: str) -> bool | None:
     """Whether one of two people is known to be born before a day (YYYYMMDD), and neither is said to be a
@@ -171,6 +174,11 @@ def forbids(
     if _born_otherwise(one, other, born):
         return BORN_OTHERWISE
     return None if grown is None or _enough(levels) else NAMESAKES
+
+
+def are_two_people(one: Person, other: Person, levels: Levels, is_a_name: Callable[[str], bool]) -> bool:
+    """Whether what is written of the two tells that they are never one, whoever else is like both."""
+    return forbids(one, other, levels, is_a_name) in _TWO_PEOPLE
 
 
 def _two_grown(one: Person, other: Person, levels: Levels, is_a_name: Callable[[str], bool]) -> Rule | None:

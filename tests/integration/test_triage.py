@@ -219,6 +219,7 @@ async def test_an_urgent_case_is_routed_at_once_and_a_person_looks_after(world: 
         "waiting": False,
         "due": None,
         "because": [],
+        "words": [],
         "looked_by": "officer-7",
         "looked_at": seen["review"]["looked_at"],
     }

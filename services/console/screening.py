@@ -138,7 +138,7 @@ def routes(pages: Pages, access: Access, database: Database, others: Others, dra
             code=refused.status if refused else 200,
             viewer=viewer,
             here="/screening",
-            case=found,
+            case={"claim": None, **found},
             receipt=found["decision"]["receipt"],
             due=_due(found, now),
             told=views.case_page(row, (), now) if row is not None else None,

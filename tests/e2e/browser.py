@@ -61,6 +61,7 @@ async def tab(*, width: int = 1200, javascript: bool = True) -> AsyncIterator[Ta
             context = await browser.new_context(
                 viewport={"width": width, "height": 900}, java_script_enabled=javascript
             )
+            context.set_default_timeout(15_000)
             opened = Tab(await context.new_page())
             opened.page.on("console", opened.heard)
             opened.page.on("pageerror", lambda error: opened.complaints.append(str(error)))

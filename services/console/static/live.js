@@ -31,14 +31,16 @@ if (area) {
   new EventSource("/live").addEventListener("message", refresh);
 }
 
-// Down and up a list by j and k; n takes up the next case.
+// Down and up a list by j and k; n takes up the next case; a button's own key moves the focus to it.
 document.addEventListener("keydown", (event) => {
   const typing = event.target.closest("input, textarea, select");
   if (typing || event.ctrlKey || event.altKey || event.metaKey) return;
+  const next = document.querySelector("a[href='/screening/next']");
+  if (event.key === "n" && next) next.click();
+  document.querySelector(`[data-key="${CSS.escape(event.key)}"]`)?.focus();
   const links = [...document.querySelectorAll("[data-rows] th a")];
   if (!links.length) return;
   const at = links.indexOf(document.activeElement);
   if (event.key === "j") links[Math.min(at + 1, links.length - 1)].focus();
   else if (event.key === "k") links[Math.max(at - 1, 0)].focus();
-  else if (event.key === "n") location.assign("/screening/next");
 });

@@ -82,12 +82,17 @@ class Handlers:
     async def learn_outcomes(
         self, tx: EmittingTransaction, events: Sequence[Event[AnsweredForHistory]]
     ) -> None:
-        """Keep which way children's services went; it becomes part of what is known of the children."""
+        """Keep which way children's services went, and when a MARAC heard the case."""
         newest = {event.case: event for event in events}
-        taken = {case: found for case, event in newest.items() if (found := domain.taken_of(event.body))}
-        if taken:
+        told = {
+            case: (domain.taken_of(event.body), domain.heard_of(event.body)) for case, event in newest.items()
+        }
+        silent = [case for case, (taken, heard) in told.items() if not taken and heard is None]
+        taken_back = await store.heard_before(tx, silent) if silent else ()
+        learnt = {case: one for case, one in told.items() if case not in silent or case in taken_back}
+        if learnt:
             await store.lock_register(tx)
-            await self._tell_later_cases(tx, await store.learn_answers(tx, taken), newest)
+            await self._tell_later_cases(tx, await store.learn_answers(tx, learnt), newest)
 
     async def _tell_later_cases(
         self, tx: EmittingTransaction, learnt: Mapping[str, int], events: Mapping[str, Event[Any]]

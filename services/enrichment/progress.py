@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, Final
 
-from pydantic import TypeAdapter
+from pydantic import Field, TypeAdapter
 
 from shared import vocabulary as v
-from shared.contracts.base import Contract, Moment
+from shared.contracts.base import Contract, Day, Moment
 from shared.contracts.envelope import Envelope
 from shared.privacy import CIRCUMSTANCE, OPERATIONAL
 
@@ -55,10 +55,18 @@ class AnswerForHistory(Contract):
     at: Annotated[Moment, OPERATIONAL]
 
 
+class HearingForHistory(Contract):
+    """Of a hearing, at which kind of meeting and when."""
+
+    kind: Annotated[str, OPERATIONAL]
+    heard_on: Annotated[Day, CIRCUMSTANCE]
+
+
 class AnsweredForHistory(Contract):
-    """Of `waymark.outcomes/1`, the answers."""
+    """Of `waymark.outcomes/1`, the answers and hearings."""
 
     answers: Annotated[list[AnswerForHistory], CIRCUMSTANCE]
+    heard: Annotated[list[HearingForHistory], CIRCUMSTANCE, Field(default_factory=list)]
 
 
 DECIDED_FOR_HISTORY: Final = TypeAdapter(Envelope[DecidedForHistory])

@@ -411,5 +411,5 @@ def _standing(arrival: Arrival, before: Standing | None) -> Standing:
     if before is None:
         return Standing(domain.Case(arrival.account), arrival.revision, b"", pending=False)
     known = before.case
-    case = domain.Case(arrival.account, known.decided, known.taken, known.family)
+    case = domain.Case(arrival.account, known.decided, known.taken, known.heard, known.family)
     return Standing(case, arrival.revision, b"", pending=False)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from typing import Final
 
 import asyncpg
@@ -99,7 +99,8 @@ async def load(
         for row in await tx.rows(
             """
             SELECT i."case", i.revision, i.accepted_at, i.family, i.pending, i.digest, i.account,
-                d."case" IS NOT NULL AS decided, d.child_level, d.notified_css, d.marac_on, d.about, a.taken
+                d."case" IS NOT NULL AS decided, d.child_level, d.notified_css, d.marac_on, d.about, a.taken,
+                a.heard
             FROM incidents i LEFT JOIN decisions d USING ("case") LEFT JOIN answers a USING ("case")
             WHERE i.family = ANY(CAST(:families AS bigint[])) OR i."case" = ANY(CAST(:cases AS text[]))
             """,
@@ -166,6 +167,7 @@ def _case(row: Row) -> domain.Case:
         if row["decided"]
         else None,
         taken=tuple(domain.Taken(pathway, datetime.fromisoformat(at)) for pathway, at in row["taken"] or ()),
+        heard=row["heard"],
         family=row["family"],
     )
 
@@ -320,9 +322,10 @@ _LEARN_DECISIONS: Final = """
 """
 _LEARN_ANSWERS: Final = """
     WITH written AS (
-        INSERT INTO answers AS a ("case", taken)
-        SELECT * FROM unnest(CAST(:cases AS text[]), CAST(:taken AS jsonb[]))
-        ON CONFLICT ("case") DO UPDATE SET taken = excluded.taken WHERE a.taken <> excluded.taken
+        INSERT INTO answers AS a ("case", taken, heard)
+        SELECT * FROM unnest(CAST(:cases AS text[]), CAST(:taken AS jsonb[]), CAST(:heard AS date[]))
+        ON CONFLICT ("case") DO UPDATE SET taken = excluded.taken, heard = excluded.heard
+        WHERE (a.taken, a.heard) IS DISTINCT FROM (excluded.taken, excluded.heard)
         RETURNING a."case"
     )
 """
@@ -345,14 +348,28 @@ async def learn_decisions(tx: Transaction, decided: Mapping[str, domain.Decided]
     return {row["case"]: row["family"] for row in rows}
 
 
-async def learn_answers(tx: Transaction, taken: Mapping[str, Sequence[domain.Taken]]) -> dict[str, int]:
-    """Keep what children's services answered. Per case with news that others follow, its family."""
-    cases = sorted(taken)
+async def heard_before(tx: Transaction, cases: Collection[str]) -> set[str]:
+    """Those of the cases of which a hearing is on file."""
+    rows = await tx.rows(
+        'SELECT "case" FROM answers WHERE heard IS NOT NULL AND "case" = ANY(CAST(:cases AS text[]))',
+        cases=sorted(cases),
+    )
+    return {row["case"] for row in rows}
+
+
+async def learn_answers(
+    tx: Transaction, told: Mapping[str, tuple[Sequence[domain.Taken], date | None]]
+) -> dict[str, int]:
+    """Keep what children's services answered and when a MARAC heard it. Per case with news that others
+    follow, its family."""
+    cases = sorted(told)
     rows = await tx.rows(
         _LEARN_ANSWERS + _WITH_LATER,
         cases=cases,
         taken=[
-            orjson.dumps([(one.pathway, one.at.isoformat()) for one in taken[case]]).decode() for case in cases
+            orjson.dumps([(one.pathway, one.at.isoformat()) for one in told[case][0]]).decode()
+            for case in cases
         ],
+        heard=[told[case][1] for case in cases],
     )
     return {row["case"]: row["family"] for row in rows}

@@ -1,10 +1,10 @@
-"""What comes to be known late reaches who was told before."""
+"""What comes to be known late reaches who was told before: an import, two records joined, two kept apart."""
 
 from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ import pytest_asyncio
 from services.delivery.receiver import Arrival
 from shared.contracts.topics import DECIDED
 from tests.builders import an_incident
-from tests.e2e.topics import newest
+from tests.e2e.topics import every
 from tests.integration.waiting import until
 from waymark.demo.receivers import Receivers
 from waymark.system import Plan, System
@@ -25,6 +25,7 @@ from waymark.system import Plan, System
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(300)]
 
 CHILDREN = "northbury-children"
+HOME = {"line1": "14 Mill Lane", "town": "Northbury", "postcode": "NB4 2QT"}
 
 
 @dataclass
@@ -45,30 +46,49 @@ class World:
             relationships=[{"from": "a1", "to": "c1", "kind": "parent"}],
         )
         await self._call("intake", "POST", "/v1/incidents", self._key("police", "northshire"), incident)
-        await self.version(reference, 1)
+        await self.told_that(reference, lambda _: True)
 
-    async def version(self, reference: str, number: int) -> dict[str, Any]:
-        """What children's services were told of a case, once it is so many."""
+    async def told_that(self, reference: str, holds: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
+        """The newest notice of a case to children's services, once it is as expected: a decision on an earlier
+        case may have brought others before."""
 
         async def so() -> bool:
-            return len(self._told_of(reference)) >= number
+            told = self._told_of(reference)
+            return bool(told) and holds(told[-1])
 
-        await until(so, f"{reference} told {number} times", 60)
-        return self._told_of(reference)[number - 1]
+        await until(so, f"{reference} told as expected", 60)
+        return self._told_of(reference)[-1]
+
+    def news(self, reference: str) -> list[str]:
+        """All that notices of a case told as new, in order."""
+        return [line for told in self._told_of(reference) for line in told.get("news") or ()]
 
     def _told_of(self, reference: str) -> list[dict[str, Any]]:
         case = f"northshire/{reference}"
         return [one for recipient, one in self.told if recipient == CHILDREN and one["case"] == case]
 
-    async def decided(self, reference: str) -> dict[str, Any]:
-        """The newest decision on a case, from its topic."""
-        found: dict[str, Any] = (await newest(self.system.parts.kafka, DECIDED))[f"northshire/{reference}"][
-            "body"
-        ]
+    async def decided(self, reference: str, cause: str) -> dict[str, Any]:
+        """The last decision on a case that something brought, from its topic."""
+        told = (await every(self.system.parts.kafka, DECIDED))[f"northshire/{reference}"]
+        found: dict[str, Any] = [one["body"] for one in told if one["body"].get("cause") == cause][-1]
         return found
+
+    async def links(self, **query: str) -> list[dict[str, Any]]:
+        """What a screener is shown to look at."""
+        path = "/v1/links?" + "&".join(f"{name}={value}" for name, value in query.items())
+        found: list[dict[str, Any]] = (await self._call("enrichment", "GET", path, self._screener))["links"]
+        return found
+
+    async def rule(self, link: dict[str, Any], act: str) -> dict[str, Any]:
+        said = {"act": act, "why": "Asked her.", "seen": link["stands"]}
+        return await self._call("enrichment", "POST", f"/v1/links/{link['id']}", self._screener, said)
 
     async def send_records(self, document: dict[str, Any]) -> None:
         await self._call("enrichment", "POST", "/v1/records", self._key("council", "northbury-css"), document)
+
+    @property
+    def _screener(self) -> str:
+        return self._key("person", "screener-social-care")
 
     def _key(self, role: str, whose: str) -> str:
         return str(self.system.keys[role][whose])
@@ -111,11 +131,19 @@ def named(given: str, family: str) -> dict[str, str]:
     return {"given": given, "family": family}
 
 
+def earlier(told: dict[str, Any]) -> list[str]:
+    return [one["reference"] for one in told["history"].get("incidents", ())]
+
+
+def levels(told: dict[str, Any]) -> dict[str, int | None]:
+    return {one["reference"]: one.get("child_level") for one in told["history"].get("incidents", ())}
+
+
 async def test_what_a_council_sends_late_reaches_those_who_were_told_without_it(world: World) -> None:
     mother = {"name": named("Tamsin", "Ashworth"), "born": "1994-03-07"}
     infant = {"name": named("Owen", "Ashworth"), "born": "2026-07-16"}
     await world.post("IMPORT-1", mother, infant, 8)
-    first = await world.version("IMPORT-1", 1)
+    first = await world.told_that("IMPORT-1", lambda _: True)
     assert (first["replaces"], first.get("news")) == (None, None)
     await world.send_records(
         {
@@ -126,10 +154,52 @@ async def test_what_a_council_sends_late_reaches_those_who_were_told_without_it(
             "involvement": [{"child": "css-1", "open": True, "worker": "Team 4", "pathways": [], "plans": []}],
         }
     )
-    second = await world.version("IMPORT-1", 2)
+    second = await world.told_that("IMPORT-1", lambda told: told["replaces"] is not None)
     assert (second["replaces"], second["why_again"]) == (first["delivery"], "late_knowledge")
     assert "1 child with an open case at children's services" in second["news"]
-    decided = await world.decided("IMPORT-1")
+    decided = await world.decided("IMPORT-1", "records")
     assert (decided["decision"]["version"], decided["decision"]["supersedes"]) == (2, 1)
-    assert (decided["why"], decided["cause"]) == ("late_knowledge", "records")
+    assert decided["why"] == "late_knowledge"
     assert "1 child with an open case at children's services" in decided["news"]
+
+
+async def test_two_who_may_be_one_are_joined_by_a_person_and_both_agencies_learn_it(world: World) -> None:
+    born = {"born": "1991-11-30", "sex": "female", "address": HOME}
+    infant = {"name": named("Alys", "Pemberton"), "born": "2026-05-02"}
+    await world.post("MERGE-1", {"name": named("Lauren", "Pemberton"), **born}, infant, 9)
+    # The infant has no name here: it ties nobody to anybody.
+    await world.post("MERGE-2", {"name": named("Loz", "Pemberton"), **born}, {"born": "2026-05-02"}, 10)
+    await world.told_that("MERGE-2", lambda told: "incidents" not in told["history"])
+    [pair] = [one for one in await world.links() if one["one"]["case"] == "northshire/MERGE-1"]
+    assert pair["decision"] == "likely"
+    joined = await world.rule(pair, "join")
+    assert joined["status"] == "recorded"
+    told = await world.told_that("MERGE-2", lambda told: earlier(told) == ["MERGE-1"])
+    assert told["why_again"] == "late_knowledge"
+    assert "1 earlier incident not known before" in world.news("MERGE-2")
+    decided = await world.decided("MERGE-2", "ruling")
+    assert decided["decision"]["supersedes"] == decided["decision"]["version"] - 1
+    assert "1 earlier incident confirmed to be the same people's" in decided["news"]
+    await world.rule(joined, "undo")
+    await world.told_that("MERGE-2", lambda told: "incidents" not in told["history"])
+
+
+async def test_two_whom_the_score_took_for_one_are_split_by_a_person_and_joined_again(world: World) -> None:
+    mother = {"name": named("Bronwen", "Lightfoot"), "born": "1988-02-11", "address": HOME}
+    await world.post("SPLIT-1", mother, {"born": "2026-06-03"}, 11)
+    await world.post("SPLIT-2", mother, {"born": "2026-06-03"}, 12)
+    await world.told_that("SPLIT-2", lambda told: levels(told) == {"SPLIT-1": 4})
+    [pair] = [
+        one
+        for one in await world.links(decision="same")
+        if (one["one"]["case"], one["one"]["id"]) == ("northshire/SPLIT-1", "a1")
+    ]
+    split = await world.rule(pair, "apart")
+    await world.told_that("SPLIT-2", lambda told: earlier(told) == [])
+    assert "1 earlier incident fewer: withdrawn, or found to be other people's" in world.news("SPLIT-2")
+    decided = await world.decided("SPLIT-2", "ruling")
+    assert decided["decision"]["supersedes"] == decided["decision"]["version"] - 1
+    known = world.news("SPLIT-2").count("1 earlier incident not known before")
+    await world.rule(split, "undo")
+    await world.told_that("SPLIT-2", lambda told: levels(told) == {"SPLIT-1": 4})
+    assert world.news("SPLIT-2").count("1 earlier incident not known before") == known + 1

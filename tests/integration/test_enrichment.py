@@ -14,7 +14,7 @@ import pytest
 
 from services.enrichment import domain
 from shared import ledger
-from shared.contracts.events import IncidentAccepted, IncidentEnriched
+from shared.contracts.events import Hearing, IncidentAccepted, IncidentEnriched
 from shared.contracts.history import History
 from shared.contracts.topics import DECIDED, INCIDENTS
 from tests.integration.conftest import Servers
@@ -204,6 +204,25 @@ async def test_a_case_that_stays_referred_to_marac_was_referred_on_the_first_day
     assert [one.referred_on for one in (await worker.newest())["R2"].history.marac or ()] == [NOON.date()]
     await worker.decide(case_decided(first, services={}, version=9))
     assert (await worker.newest())["R2"].history.marac == []
+
+
+async def test_when_a_marac_heard_a_case_is_told_to_later_ones_and_taken_back(worker: Worker) -> None:
+    first, second = accepted("R1", victim(), suspect(), at=1), accepted("R2", victim(), suspect(), at=2)
+    await worker.accept(first, second)
+    await worker.decide(case_decided(first, services={"marac": ["a1"]}))
+    heard = Hearing(kind="marac", area="northbury", heard_on=NOON.date() + timedelta(days=9))
+    answer = case_answered(first, kind="received")
+    count = await worker.count()
+    await worker.answer(answer)
+    assert await worker.count() == count
+    await worker.answer(answer.model_copy(update={"heard": [heard]}))
+    newest = (await worker.newest())["R2"]
+    assert [(one.referred_on, one.heard_on) for one in newest.history.marac or ()] == [
+        (NOON.date(), heard.heard_on)
+    ]
+    assert newest.cause == "outcome"
+    await worker.answer(answer)
+    assert [one.heard_on for one in (await worker.newest())["R2"].history.marac or ()] == [None]
 
 
 async def test_an_answer_joins_the_childs_involvement_in_later_cases_only(worker: Worker) -> None:

@@ -7,6 +7,12 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, Final, get_args
 
+from services.enrichment.domain.circumstances import (
+    NOTHING_TOLD,
+    Circumstances,
+    circumstances_from,
+    circumstances_of,
+)
 from services.enrichment.domain.linkage import can_be_found
 from services.enrichment.domain.people import Mention, mention_adult, mention_child, mention_from
 from services.enrichment.domain.ties import Named
@@ -45,6 +51,7 @@ class Account:
     violence_level: v.ViolenceLevel | None = None
     violence: tuple[v.Violence, ...] | None = None
     injury: bool | None = None
+    circumstances: Circumstances = NOTHING_TOLD
 
     @property
     def place(self) -> Place:
@@ -88,6 +95,7 @@ class Account:
             "violence_level": self.violence_level,
             "violence": self.violence,
             "injury": self.injury,
+            "circumstances": self.circumstances.as_data(),
         }
 
 
@@ -111,6 +119,7 @@ def account_from(case: str, accepted_at: datetime, data: dict[str, Any]) -> Acco
         violence_level=data["violence_level"],
         violence=None if violence is None else tuple(violence),
         injury=data["injury"],
+        circumstances=circumstances_from(data.get("circumstances")),
     )
 
 
@@ -145,6 +154,7 @@ def account_of(accepted: IncidentAccepted) -> Account:
         violence_level=violence_level(incident),
         violence=None if said is None or said.violence is None else tuple(said.violence),
         injury=injury(incident),
+        circumstances=circumstances_of(incident),
     )
 
 
@@ -246,6 +256,11 @@ def taken_of(body: AnsweredForHistory | CaseAnswered) -> tuple[Taken, ...]:
     return tuple(sorted(found, key=lambda one: (one.at, one.pathway)))
 
 
+def heard_of(body: AnsweredForHistory | CaseAnswered) -> date | None:
+    """The day on which a MARAC heard the case last, as its coordinator recorded."""
+    return max((one.heard_on for one in body.heard if one.kind == "marac"), default=None)
+
+
 @dataclass(slots=True)
 class Case:
     """An incident with what was decided and answered. `family`: the family's number as last written."""
@@ -253,6 +268,8 @@ class Case:
     account: Account
     decided: Decided | None = None
     taken: tuple[Taken, ...] = ()
+    heard: date | None = None
+    """The day on which a MARAC heard it last."""
     family: int | None = None
 
     @property
@@ -281,6 +298,7 @@ def case_of(
         account_of(accepted),
         None if decided is None else decided_of(decided),
         () if answered is None else taken_of(answered),
+        None if answered is None else heard_of(answered),
     )
 
 

@@ -17,7 +17,7 @@ from shared.contracts.incident import Incident
 
 _OF_A_COUPLE: Final = frozenset({"partner", "ex_partner", "spouse", "ex_spouse"})
 _PARTED: Final[dict[str, str]] = {"ex_partner": "partner", "ex_spouse": "spouse"}
-_EITHER_WAY: Final = _OF_A_COUPLE | {"sibling", "household_member", "other_relative"}
+EITHER_WAY: Final = _OF_A_COUPLE | {"sibling", "household_member", "other_relative"}
 """Relationships that are the same seen from both."""
 
 
@@ -62,10 +62,13 @@ class Circumstances:
         }  # fmt: skip
 
 
+NOTHING_TOLD: Final = Circumstances()
+
+
 def circumstances_from(data: dict[str, Any] | None) -> Circumstances:
     """Circumstances from what `as_data` gave; none where an account was stored without."""
     if data is None:
-        return Circumstances()
+        return NOTHING_TOLD
     return Circumstances(
         tuple(OrderTold(*one) for one in data["orders"]),
         tuple(
@@ -161,6 +164,6 @@ def _end(
 
 
 def _key(one: str, other: str, kind: str | None) -> tuple[str, str, str]:
-    if kind in _EITHER_WAY and other < one:
+    if kind in EITHER_WAY and other < one:
         one, other = other, one
     return (one, other, kind or "")

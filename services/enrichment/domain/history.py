@@ -10,12 +10,23 @@ from typing import Any, Final, TypeVar, cast
 from services.enrichment.domain.accounts import Case, Record
 from services.enrichment.domain.families import Family, gather_families
 from services.enrichment.domain.likely import as_if_joined
+from services.enrichment.domain.repeats import escalation_of, local_day, repeats_of
 from services.enrichment.domain.telling import Telling
 from services.enrichment.domain.ties import Ruling, Tie
-from shared.contracts.history import EarlierIncident, History, Involvement, KnownChild, MaracHearing
+from shared.contracts.history import (
+    EarlierIncident,
+    History,
+    Involvement,
+    KnownChild,
+    KnownOrder,
+    KnownRelationship,
+    MaracHearing,
+)
 
 K = TypeVar("K")
-T = TypeVar("T", bound=EarlierIncident | Involvement | MaracHearing | KnownChild)
+T = TypeVar(
+    "T", bound=EarlierIncident | Involvement | MaracHearing | KnownChild | KnownOrder | KnownRelationship
+)
 
 _NOT_COUNTED: Final[dict[str, Any]] = {
     "as_of": True, "involvement": {"__all__": {"as_of", "source_as_of", "stale"}},
@@ -33,13 +44,16 @@ def history_of(family: Family, case: Case, as_of: datetime | None = None) -> His
     joined = as_if_joined(family)
     if joined is None and not family.records and family.cases[0] is case:
         return History(
-            status="complete", as_of=as_of, incidents=[], involvement=[], marac=[], children_known=[]
-        )
+            status="complete", as_of=as_of, incidents=[], involvement=[], marac=[], children_known=[],
+            repeats=[], escalating=[], orders=[], relationships=[],
+        )  # fmt: skip
     sure = Telling(family, case)
     incidents, involvement, marac, children = (
         sure.incidents(), sure.involvement(), sure.marac(), sure.children_known()
     )  # fmt: skip
+    orders, relationships = sure.orders(), sure.relationships()
     also = None if joined is None else Telling(joined, case, sure)
+    on = local_day(case.account.occurred_at)
     return History(
         status="complete" if sure.whole and (also is None or also.whole) else "incomplete",
         as_of=as_of,
@@ -47,6 +61,10 @@ def history_of(family: Family, case: Case, as_of: datetime | None = None) -> His
         involvement=_with(involvement, None if also is None else also.involvement()),
         marac=_with(marac, None if also is None else also.marac()),
         children_known=_with(children, None if also is None else also.children_known()),
+        repeats=repeats_of(incidents.values(), on) if incidents else [],
+        escalating=escalation_of(incidents.values(), on),
+        orders=_with(orders, None if also is None else also.orders()),
+        relationships=_with(relationships, None if also is None else also.relationships()),
     )
 
 

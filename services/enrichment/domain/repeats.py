@@ -8,7 +8,7 @@ from __future__ import annotations
 from calendar import monthrange
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from datetime import date
+from datetime import date, datetime
 from typing import Final
 
 from shared import vocabulary as v
@@ -51,9 +51,14 @@ def months_before(day: date, months: int) -> date:
     return date(year, month + 1, min(day.day, monthrange(year, month + 1)[1]))
 
 
+def local_day(moment: datetime) -> date:
+    """The day of a moment, in England."""
+    return moment.astimezone(LOCAL_TIME).date()
+
+
 def _dated(incidents: Iterable[EarlierIncident]) -> Dated:
     certain = [one for one in incidents if one.link == "certain"]
-    dated = [(one.occurred_at.astimezone(LOCAL_TIME).date(), one) for one in certain]
+    dated = [(local_day(one.occurred_at), one) for one in certain]
     return sorted(dated, key=lambda pair: (pair[1].occurred_at, pair[1].force, pair[1].reference))
 
 

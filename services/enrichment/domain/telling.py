@@ -3,20 +3,39 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import date
+from functools import partial
 from typing import Final
 
 from services.enrichment.domain.accounts import Case, Record, Taken
+from services.enrichment.domain.circumstances import (
+    EITHER_WAY,
+    Recorded,
+    Told,
+    known_orders,
+    known_relationships,
+)
 from services.enrichment.domain.families import Family
 from services.enrichment.domain.involvement import involvement_answered, involvement_recorded
 from services.enrichment.domain.people import Mention
-from shared.contracts.history import EarlierIncident, Involvement, KnownChild, MaracHearing, Pair
+from services.enrichment.domain.repeats import local_day, months_before
+from shared.contracts.history import (
+    EarlierIncident,
+    Involvement,
+    KnownChild,
+    KnownOrder,
+    KnownRelationship,
+    MaracHearing,
+    Pair,
+)
 
 LONGEST: Final = 200
 """Earlier incidents told one by one; where there were more, the newest, and the history says incomplete."""
 
 _ADULT_AT: Final = 18
+_HOMES_WITHIN: Final = 12
+"""Months in which a child's homes are counted."""
 
 
 class Telling:
@@ -189,20 +208,61 @@ class Telling:
         )
 
     def marac(self) -> dict[tuple[str | None, str | None, date], MaracHearing]:
-        """The referrals of pairs of which at least one is in this incident (London 2008 app. 6)."""
-        found: set[tuple[str | None, str | None, date]] = set()
+        """Referrals and hearings of pairs of which at least one is in this incident (London 2008 app. 6)."""
+        found: dict[tuple[str | None, str | None, date], MaracHearing] = {}
         own = set(self._ids.values())
         for one in self._earlier:
-            if one.decided is not None and one.decided.marac_on is not None:
-                found |= {
-                    (pair.victim, pair.perpetrator, one.decided.marac_on)
-                    for pair in self._pairs(one)
-                    if own & {pair.victim, pair.perpetrator}
-                }
-        return {
-            (victim, suspect, day): MaracHearing(victim=victim, perpetrator=suspect, referred_on=day)
-            for victim, suspect, day in sorted(found, key=lambda m: (m[2], m[0] or "", m[1] or ""))
-        }
+            referred = None if one.decided is None else one.decided.marac_on
+            if (day := referred or one.heard) is None:
+                continue
+            for pair in self._pairs(one):
+                if own & {pair.victim, pair.perpetrator}:
+                    key = (pair.victim, pair.perpetrator, day)
+                    days = (one.heard, found[key].heard_on if key in found else None)
+                    heard = max((day for day in days if day is not None), default=None)
+                    found[key] = MaracHearing(
+                        victim=pair.victim, perpetrator=pair.perpetrator, referred_on=referred, heard_on=heard
+                    )
+        return dict(sorted(found.items(), key=lambda item: (item[0][2], item[0][0] or "", item[0][1] or "")))
+
+    def orders(self) -> dict[tuple[str, str], KnownOrder]:
+        """Orders and bail against people of this incident, as earlier ones told them last."""
+        return known_orders(self._circumstances(), self._own())
+
+    def relationships(self) -> dict[tuple[str, str, str], KnownRelationship]:
+        """Who is or was what to whom, of those with somebody of this incident."""
+        return known_relationships(self._circumstances(), self._recorded(), self._own())
+
+    def _own(self) -> frozenset[str]:
+        return frozenset(self._ids.values())
+
+    def _circumstances(self) -> list[Told]:
+        """What each earlier incident told, in order of time."""
+        told = []
+        for one in sorted(self._earlier, key=lambda one: (one.account.occurred_at, one.id)):
+            people = {mention.id: person for mention, person in self._family.cast(one).people}
+            name = partial(self._name_there, one, people)
+            told.append(Told(local_day(one.account.occurred_at), one.account.circumstances, name))
+        return told
+
+    def _name_there(self, one: Case, people: Mapping[str, str], own_id: str) -> str | None:
+        return self._adult_id(people.get(own_id), one)
+
+    def _recorded(self) -> Iterator[Recorded]:
+        """Relationships of the councils' records. They do not keep which end is which: of parents and the like
+        the child is known, and of others it makes no difference."""
+        for record in self._family.records:
+            mine = self._named_here(self._family.person(record))
+            for related in record.related:
+                other = self._by_holder.get(record.holder_of(related))
+                theirs = None if other is None else self._named_here(self._family.person(other))
+                if mine is None or theirs is None or other is None or related.kind is None:
+                    continue
+                if related.kind in EITHER_WAY or (other.person.child and not record.person.child):
+                    yield mine, theirs, related.kind
+
+    def _named_here(self, person: str) -> str | None:
+        return self._ids.get(person) or self._known_ids.get(person) or self._strangers.get(person)
 
     def children_known(self) -> dict[str, KnownChild]:
         """The household's children that earlier incidents or records name, those of this incident first."""
@@ -222,10 +282,27 @@ class Telling:
                     born=born,
                     area=next((one.area for one in reversed(mentions) if one.area), None),
                     school=next((one.school for one in reversed(mentions) if one.school), None),
+                    homes=self._homes_of(person),
                 )
             )
         known.sort(key=lambda one: self._order.get(one.child or "", len(self._order)))
         return {one.id: one for one in known}
+
+    def _homes_of(self, person: str) -> int | None:
+        """In how many homes a child was said to live within a year before this incident; by postcode where
+        there is one, so that one home written in two ways is one."""
+        on = local_day(self._case.account.occurred_at)
+        recent = [
+            one
+            for one in (*self._earlier, self._case)
+            if months_before(on, _HOMES_WITHIN) <= local_day(one.account.occurred_at) <= on
+        ]
+        described = [
+            mention.person for one in recent for mention, who in self._family.cast(one).people if who == person
+        ]
+        described += [one.person.person for one in self._family.records if self._family.person(one) == person]
+        homes = {one.postcode or one.line for one in described} - {""}
+        return len(homes) or None
 
     def involvement(self) -> dict[tuple[str, str], Involvement]:
         """Per child of the incident or its household: each council's record, then earlier cases' answers."""

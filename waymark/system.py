@@ -177,6 +177,7 @@ class System:
                 "agency": "childrens_services",
                 "areas": names,
             },
+            {"role": "coordinator", "person": "coordinator", "agency": "marac", "areas": names},
         ]
 
     def _start(self, name: str) -> None:

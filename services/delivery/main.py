@@ -130,7 +130,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.include_router(desk_routes(runtime, Desk(runtime.outbox, office, book, onward)))
     app.include_router(replay_routes(runtime, Replays(runtime.outbox, office, book)))
     app.include_router(
-        meetings_routes(runtime, Meetings(runtime.database, book, areas), MeetingActs(runtime.outbox))
+        meetings_routes(runtime, Meetings(runtime.database, book, areas), MeetingActs(runtime.outbox), sign_in)
     )
     app.include_router(recovery_routes(runtime))
     return app

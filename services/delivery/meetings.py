@@ -242,6 +242,10 @@ def _cases(
             hidden += 1
             continue
         entry = shown_listing(one) | {"changed_since_closing": False, "repeat_of": [], "view": None}
+        if not place.seat.all_actions:
+            # What people write may say where somebody is, like an action.
+            entry["moved_because"] = None
+            entry["late"] = entry["late"] and {**entry["late"], "because": None}
         if one.event is not None:
             envelope = reading.EVENT.validate_json(one.event)
             decided = reading.read(envelope, trace=None, started=one.changed_at, planned=one.changed_at)

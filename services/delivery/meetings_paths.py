@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from services.delivery.meeting_acts import MeetingActs, Posted
 from services.delivery.meeting_pages import STYLE, as_csv, as_page, file_name
 from services.delivery.meetings import Meetings
+from services.delivery.sign_in import SignIn
 from shared.errors import Refused
 from shared.keys import Caller, must_be
 from shared.runtime import Runtime
@@ -28,17 +29,16 @@ _HEADERS: Final = {
 }
 
 
-def meetings_routes(runtime: Runtime, meetings: Meetings, acts: MeetingActs) -> APIRouter:
+def meetings_routes(runtime: Runtime, meetings: Meetings, acts: MeetingActs, sign_in: SignIn) -> APIRouter:
     """The HTTP paths of meetings."""
     router = APIRouter(tags=["meetings"])
 
     async def caller_of(request: Request) -> Caller:
-        return must_be(
-            await runtime.keys.caller(request.headers.get("authorization")),
-            "coordinator",
-            "person",
-            "recipient",
-        )
+        bearer = request.headers.get("authorization")
+        signed_in = await sign_in.recipient_of(bearer)
+        if signed_in is not None:
+            return Caller(key=f"reader:{signed_in}", role="recipient", recipient=signed_in)
+        return must_be(await runtime.keys.caller(bearer), "coordinator", "person", "recipient")
 
     @router.get("/v1/meetings", summary="Which meetings are next, and how much is on their lists")
     async def coming(

@@ -205,6 +205,13 @@ async def test_the_second_coordinator_is_told_what_changed_and_loses_nothing_typ
         assert await page.get_by_label("Why").input_value() == "Nobody from health can come."
         assert "She was hurt again." in await page.inner_text("main")
         assert await tab.violations() == []
+        # The session ends while they write on: after signing in it is all there.
+        await page.context.clear_cookies(name="waymark_session")
+        await page.get_by_role("button", name="Move", exact=True).click()
+        await page.get_by_label("Your key").fill(bare(keeper))
+        await page.keyboard.press("Enter")
+        await page.wait_for_url(re.compile(r"/case\?id="))
+        assert await page.get_by_label("Why").input_value() == "Nobody from health can come."
 
 
 async def test_an_agency_sees_its_own_view_and_the_keyboard_suffices(world: World) -> None:  # noqa: F811

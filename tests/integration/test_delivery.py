@@ -107,6 +107,8 @@ def describe(folder: Path, port: int) -> None:
         for kind, of_kind in (("inbox", INBOXES), ("topic", TOPICS))
         for name, role in of_kind.items()
     ]
+    named = {"id": "westmoor-marac", "role": "marac", "areas": ["westmoor"], "channels": [{"kind": "inbox"}]}
+    others.append({**named, "named_staff": ["c-1"]})
     (folder / "northbury.yaml").write_text(yaml.safe_dump({"recipients": webhook + others}))
 
 

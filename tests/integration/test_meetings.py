@@ -215,6 +215,9 @@ async def test_a_case_after_the_cut_off_waits_for_the_next_meeting_unless_a_pers
     late = await listed(world, closed, keeper, case, area="westmoor")
     assert late["late"] == {"by": "c-1", "because": "She is at risk now."}
     assert late["moved_from"] == str(later)
+    health = await key_of(world, "person", "p-2", "health", "westmoor")
+    late = await listed(world, closed, health, case, area="westmoor")
+    assert late["late"] == {"by": "c-1", "because": None}, "what people write may say where she is"
     left = await listed(world, later, keeper, case, area="westmoor")
     assert (left["standing"], left["moved_to"]) == ("moved", str(closed))
     assert left["view"] is None
@@ -335,6 +338,18 @@ async def test_a_restricted_case_is_shown_to_named_staff_alone(world: World) -> 
     assert "1 restricted case is shown to named staff only" in page.text
     assert "m-restricted" not in page.text
     assert (await act(world, day, keeper, act="heard", case=case, seq=1)).status_code == 404
+    elsewhere = referred(
+        "m-named", handling=["restricted"], routes=[a_route("marac", area="westmoor", about=["a1"])]
+    )
+    await world.tell(elsewhere)
+    day = load_area(world.folder / "areas" / "westmoor.yaml").meeting_for(datetime.now(UTC))
+    one = await listed(world, day, keeper, "northshire/m-named", area="westmoor")
+    assert one["restricted"], "c-1 is named by the coordinator's office of Westmoor"
+    assert one["view"]["incident"]["adults"]
+    other = await coordinator(world, "c-2")
+    told = (await world.client.get(f"/v1/meetings/marac/westmoor/{day}", headers=other)).json()
+    assert told["restricted_not_shown"] == 1
+    assert "m-named" not in str(told["cases"])
 
 
 async def test_what_is_withdrawn_or_no_longer_referred_says_so_and_tells_nothing_more(

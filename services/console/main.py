@@ -13,7 +13,7 @@ from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
 from starlette.middleware.sessions import SessionMiddleware
 
-from services.console import inbound, live, meetings, screening, signing_in, store
+from services.console import inbound, links, live, meetings, screening, signing_in, store
 from services.console.access import Access
 from services.console.drafts import Drafts
 from services.console.gauges import keep_gauges
@@ -70,6 +70,7 @@ def create_app(settings: Settings) -> FastAPI:
     drafts = Drafts(settings, runtime.database)
     app.include_router(screening.routes(pages, access, runtime.database, others, drafts))
     app.include_router(meetings.routes(pages, access, others, drafts))
+    app.include_router(links.routes(pages, access, others, drafts))
     app.include_router(live.routes(access, news))
     app.include_router(signing_in.routes(pages, access, provider, keys=settings.keys_sign_in))
     app.mount("/static", StaticFiles(directory=HERE / "static"), name="static")

@@ -17,6 +17,7 @@ class Entry:
 
 ENTRIES: Final = (
     Entry("/screening", "Screening", frozenset({"person"})),
+    Entry("/links", "Links", frozenset({"person"})),
     Entry("/meetings", "Meetings", frozenset({"coordinator", "person"})),
     Entry("/status", "Status", frozenset({"ops", "person"})),
     Entry("/cases", "Cases", frozenset({"ops", "person"})),

@@ -76,6 +76,7 @@ class Pages:
             script=_versioned(SCRIPT),
             outline=pace.outline,
             case_link=case_link,
+            screening_link=screening_link,
             entries_for=entries_for,
             with_query=with_query,
             responses=RESPONSES,

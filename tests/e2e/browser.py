@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import ConsoleMessage, Page, Request, Response, async_playwright
 
+PICTURES = os.environ.get("WAYMARK_TEST_PICTURES")
+"""Where to leave pictures of the pages, for whoever wants to look."""
 NEEDED = "needs Chromium: apt-get install chromium"
 
 
@@ -25,6 +29,7 @@ class Tab:
     `statuses`: the answer to each address."""
 
     page: Page
+    javascript: bool = True
     complaints: list[str] = field(default_factory=list)
     statuses: dict[str, int] = field(default_factory=dict)
 
@@ -47,7 +52,9 @@ class Tab:
         await self.page.goto(url, wait_until="load")
 
     async def violations(self) -> list[str]:
-        """What axe finds against the accessibility guidelines: rule and place."""
+        """What axe finds against the accessibility guidelines: rule and place. It is a script itself, so the
+        page has to allow scripts: without them it would wait for ever."""
+        assert self.javascript, "axe needs a tab with javascript"
         found: dict[str, Any] = (await Axe().run(self.page)).response
         return [f"{one['id']}: {node['target']}" for one in found["violations"] for node in one["nodes"]]
 
@@ -62,7 +69,7 @@ async def tab(*, width: int = 1200, javascript: bool = True) -> AsyncIterator[Ta
                 viewport={"width": width, "height": 900}, java_script_enabled=javascript
             )
             context.set_default_timeout(15_000)
-            opened = Tab(await context.new_page())
+            opened = Tab(await context.new_page(), javascript)
             opened.page.on("console", opened.heard)
             opened.page.on("pageerror", lambda error: opened.complaints.append(str(error)))
             opened.page.on("requestfailed", opened.failed)
@@ -70,3 +77,23 @@ async def tab(*, width: int = 1200, javascript: bool = True) -> AsyncIterator[Ta
             yield opened
         finally:
             await browser.close()
+
+
+async def sound(tab: Tab, name: str) -> None:
+    """The page as it stands shuts nobody out, fits a narrow window, is light, and nothing ran in it."""
+    assert await tab.violations() == [], name
+    for width in (320, 1200):
+        await tab.page.set_viewport_size({"width": width, "height": 900})
+        if PICTURES:
+            await tab.page.screenshot(path=Path(PICTURES) / f"{name}-{width}.png", full_page=True)
+        wide = await tab.page.evaluate(
+            "[...document.querySelectorAll('main *')].filter((one) => "
+            f"one.getBoundingClientRect().right > {width}).map((one) => one.outerHTML.slice(0, 80))"
+        )
+        sideways = await tab.page.evaluate("document.documentElement.scrollWidth")
+        assert sideways <= width, f"{name} scrolls sideways at {width}: {wide}"
+    size = await tab.page.evaluate(
+        "performance.getEntries().reduce((sum, one) => sum + (one.decodedBodySize || 0), 0)"
+    )
+    assert size < 200_000, name
+    assert await tab.page.evaluate("[...document.scripts].every((one) => one.src)")

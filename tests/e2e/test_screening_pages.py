@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import re
 import socket
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, closing
 from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 import pytest_asyncio
@@ -20,6 +18,7 @@ from services.console.settings import Settings
 from shared.contracts.history import History
 from shared.db import Database
 from tests.e2e import browser
+from tests.e2e.browser import sound
 from tests.integration.conftest import servers  # noqa: F401 (a fixture)
 from tests.integration.test_delivery import serve
 from tests.integration.test_triage import NOTHING_BEFORE, World, mild, strangling, world  # noqa: F401 (fixtures)
@@ -31,8 +30,6 @@ pytestmark = [
 ]
 
 HOSTILE = "</textarea><script>alert(1)</script>"
-PICTURES = os.environ.get("WAYMARK_TEST_PICTURES")
-"""Where to leave pictures of the pages, for whoever wants to look."""
 
 
 @dataclass
@@ -57,25 +54,6 @@ class Team:
                 await tx.execute("DELETE FROM sessions")
         finally:
             await database.close()
-
-    async def sound(self, tab: browser.Tab, name: str) -> None:
-        """The page as it stands shuts nobody out, fits a narrow window, is light, and nothing ran in it."""
-        assert await tab.violations() == [], name
-        for width in (320, 1200):
-            await tab.page.set_viewport_size({"width": width, "height": 900})
-            if PICTURES:
-                await tab.page.screenshot(path=Path(PICTURES) / f"{name}-{width}.png", full_page=True)
-            wide = await tab.page.evaluate(
-                "[...document.querySelectorAll('main *')].filter((one) => "
-                f"one.getBoundingClientRect().right > {width}).map((one) => one.outerHTML.slice(0, 80))"
-            )
-            sideways = await tab.page.evaluate("document.documentElement.scrollWidth")
-            assert sideways <= width, f"{name} scrolls sideways at {width}: {wide}"
-        size = await tab.page.evaluate(
-            "performance.getEntries().reduce((sum, one) => sum + (one.decodedBodySize || 0), 0)"
-        )
-        assert size < 200_000, name
-        assert await tab.page.evaluate("[...document.scripts].every((one) => one.src)")
 
 
 @pytest_asyncio.fixture(loop_scope="module", scope="module")
@@ -148,7 +126,7 @@ async def test_a_screener_works_a_queue_of_twenty_by_keyboard_alone(team: Team) 
     async with browser.tab() as tab:
         await team.sign_in(tab, "worker", "/screening")
         keyboard = tab.page.keyboard
-        await team.sound(tab, "screening-board")
+        await sound(tab, "screening-board")
         await keyboard.press("j")
         await keyboard.press("j")
         assert await tab.page.evaluate("document.activeElement.closest('tr').rowIndex") == 2
@@ -188,7 +166,7 @@ async def test_the_case_page_shows_both_agencies_and_nothing_of_a_link_in_doubt(
         assert "MAYBE-1" not in await tab.page.content()
         assert await tab.page.locator(".way-timeline .way-mark").count() >= 2
         assert await tab.page.locator(".way-timeline .way-bar--working").count() == 2
-        await team.sound(tab, "screening-case")
+        await sound(tab, "screening-case")
         assert tab.complaints == []
         await tab.go(f"{team.address}/screening/northshire/nowhere")
         assert "No such case" in await tab.page.inner_text("h1")
@@ -214,7 +192,7 @@ async def test_two_people_of_two_agencies_lower_a_case_on_its_page_without_javas
             await form.get_by_role("button").click()
             assert said in await tab.page.inner_text("[role=alert]")
             if who == "officer":
-                await team.sound(tab, "screening-proposed")
+                await sound(tab, "screening-proposed")
     low = await team.world.come(case, 3)
     assert low.decision.receipt["result"]["css_response"] == "early_help"
 
@@ -237,7 +215,7 @@ async def test_a_case_decided_anew_while_it_is_looked_at_says_so_and_loses_nothi
         assert "version 2" in await tab.page.inner_text("main")
         assert await tab.page.locator("#raise_reason").input_value() == f"Her sister rang. {HOSTILE}"
         assert await tab.page.locator("#css_response").input_value() == "section_17"
-        await team.sound(tab, "screening-refused")
+        await sound(tab, "screening-refused")
 
 
 async def test_what_was_written_when_the_session_ended_is_there_after_signing_in_and_was_not_sent(
@@ -259,7 +237,7 @@ async def test_what_was_written_when_the_session_ended_is_there_after_signing_in
         assert "Nothing was sent" in await tab.page.inner_text("main")
         assert await tab.page.locator("#raise_reason").input_value() == "Her sister rang."
         assert await tab.page.locator("#css_response").input_value() == "section_47"
-        await team.sound(tab, "screening-kept")
+        await sound(tab, "screening-kept")
         await tab.page.get_by_role("button", name="Raise").click()
         await tab.page.wait_for_url("**?done=raise")
     assert (await team.world.come(case, 2)).decision.receipt["result"]["css_response"] == "section_47"

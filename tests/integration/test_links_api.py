@@ -13,12 +13,12 @@ import pytest
 
 from services.enrichment.domain.linkage import pack, read_person
 from shared import keys
-from shared.contracts.incident import Address
+from shared.contracts.incident import Address, Phone
 from shared.db import Database
 from tests.e2e.fuzzer import fuzz
 from tests.integration.conftest import Servers
-from tests.integration.register_work import Worker, bearing, empty, served, service_on, worker_on
-from tests.unit.enrichment.builders import accepted, case_decided, happened, victim
+from tests.integration.register_work import Worker, bearing, empty, histories, served, service_on, worker_on
+from tests.unit.enrichment.builders import accepted, case_decided, child, happened, suspect, told, victim
 
 HOME = Address(line1="14 Mill Lane", town="Northbury", postcode="NB4 2QT")
 
@@ -222,6 +222,57 @@ async def test_a_score_that_changed_meanwhile_is_told(office: Office) -> None:
     refused = await office.rule(pair, "apart")
     assert refused.status_code == 409
     assert refused.json()["changed"] == ["by their details they are same now"]
+
+
+async def test_keeping_two_apart_whom_the_score_joined_and_taking_it_back_restores_what_was(
+    office: Office,
+) -> None:
+    worker = office.worker
+    sian = victim("Sian Pemberton", "1994-03-07", address=HOME)
+    await worker.accept(
+        accepted("R1", sian, child("Al Pemberton"), at=1, area="northbury"),
+        accepted("R2", sian, suspect(), at=2, area="northbury"),
+        accepted("R3", suspect(), at=3, area="northbury"),
+    )
+    before, families = await histories(worker), {r: one.family for r, one in (await worker.newest()).items()}
+    assert (len(set(families.values())), told((await worker.newest())["R3"].history)) == (1, ["R1", "R2"])
+    same = await office.waiting(decision="same", family=families["R1"])
+    [pair] = [
+        one for one in same if {one["one"]["case"], one["other"]["case"]} == {"northshire/R1", "northshire/R2"}
+    ]
+    count = await worker.count()
+    split = (await office.rule(pair, "apart")).json()
+    newest = await worker.newest()
+    assert (told(newest["R2"].history), told(newest["R3"].history)) == ([], ["R2"])
+    assert newest["R1"].family != newest["R2"].family == newest["R3"].family
+    new = (await worker.emitted())[count:]
+    assert [(one.body.incident.reference, one.body.why, one.body.cause) for one in new] == [
+        ("R3", "late_knowledge", "ruling"),
+        ("R2", "late_knowledge", "ruling"),
+    ]
+    assert [one["id"] for one in await office.waiting(decision="same")].count(pair["id"]) == 1
+    await office.rule(split, "undo", office.police)
+    assert await histories(worker) == before
+    assert {r: one.family for r, one in (await worker.newest()).items()} == families
+
+
+async def test_a_ruling_outlives_an_amendment_and_no_score_overrules_it(office: Office) -> None:
+    worker = office.worker
+    sian = victim("Sian Pemberton", "1994-03-07", address=HOME)
+    await worker.accept(
+        accepted("R1", sian, at=1, area="northbury"), accepted("R2", sian, at=2, area="northbury")
+    )
+    [pair] = await office.waiting(decision="same")
+    await office.rule(pair, "apart")
+    closer = victim("Sian Pemberton", "1994-03-07", address=HOME, phones=[Phone(number="07700 900123")])
+    await worker.accept(
+        accepted("R1", closer, at=1, area="northbury", revision=2),
+        accepted("R2", closer, at=2, area="northbury", revision=2),
+    )
+    assert told((await worker.newest())["R2"].history) == []
+    await worker.accept(accepted("R1", at=1, area="northbury", revision=3, withdrawn=True))
+    await worker.accept(accepted("R1", sian, at=1, area="northbury", revision=4))
+    assert told((await worker.newest())["R2"].history) == []
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,5 @@
-"""What comes to be known late reaches who was told before: an import, two records joined, two kept apart."""
+"""What comes to be known late reaches who was told before: an import, two records joined, two kept apart, a
+hearing at a MARAC."""
 
 from __future__ import annotations
 
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+import asyncpg
 import orjson
 import pytest
 import pytest_asyncio
@@ -62,6 +64,12 @@ class World:
     def news(self, reference: str) -> list[str]:
         """All that notices of a case told as new, in order."""
         return [line for told in self._told_of(reference) for line in told.get("news") or ()]
+
+    async def meeting(self, path: str, act: dict[str, Any] | None = None) -> dict[str, Any]:
+        """A MARAC's list as its coordinator has it, or something recorded of it."""
+        method = "GET" if act is None else "POST"
+        key = self._key("coordinator", "coordinator")
+        return await self._call("delivery", method, f"/v1/meetings{path}", key, act)
 
     def _told_of(self, reference: str) -> list[dict[str, Any]]:
         case = f"northshire/{reference}"
@@ -203,3 +211,66 @@ async def test_two_whom_the_score_took_for_one_are_split_by_a_person_and_joined_
     await world.rule(split, "undo")
     await world.told_that("SPLIT-2", lambda told: levels(told) == {"SPLIT-1": 4})
     assert world.news("SPLIT-2").count("1 earlier incident not known before") == known + 1
+
+
+async def listed(world: World, reference: str, path: str | None = None) -> tuple[str, dict[str, Any]]:
+    """On which list of Northbury's MARAC a case stands, and as what, once it does."""
+    found: list[tuple[str, dict[str, Any]]] = []
+
+    async def stands() -> bool:
+        coming = (await world.meeting("?kind=marac&area=northbury"))["meetings"]
+        for place in [path] if path else [f"/marac/northbury/{one['date']}" for one in coming if one["cases"]]:
+            cases = (await world.meeting(place))["cases"]
+            found[:] = [(place, one) for one in cases if one["case"] == f"northshire/{reference}"] or found
+        return bool(found)
+
+    await until(stands, f"{reference} on a list", 60)
+    return found[0]
+
+
+async def test_a_couple_that_a_marac_heard_goes_back_to_it_with_its_next_incident(world: World) -> None:
+    async def happens(reference: str, hour: int, level: str) -> None:
+        incident = an_incident(
+            reference=reference,
+            occurred_at=f"2026-11-20T{hour:02d}:30:00Z",
+            adults=[
+                {"id": "a1", "role": "victim", "name": named("Carys", "Whitlock"), "born": "1990-01-17"},
+                {"id": "a2", "role": "suspect", "name": named("Gethin", "Whitlock"), "born": "1987-10-02"},
+            ],
+            children=[],
+            relationships=[],
+            risk={"tool": "dash", "level": level},
+        )
+        await world._call("intake", "POST", "/v1/incidents", world._key("police", "northshire"), incident)
+
+    await happens("HEARD-1", 13, "high")
+    place, one = await listed(world, "HEARD-1")
+    assert one["repeat_of"] == []
+    # As if the meeting's day had come and gone.
+    owner = await asyncpg.connect(world.system.parts.database)
+    day = await owner.fetchval(
+        """
+        UPDATE delivery.meeting_cases SET held_on = held_on - 28, referred_at = referred_at - interval '40 days'
+        WHERE "case" = 'northshire/HEARD-1' RETURNING held_on::text
+        """
+    )
+    await owner.close()
+    place, one = await listed(world, "HEARD-1", f"/marac/northbury/{day}")
+    heard = {"act": "heard", "case": "northshire/HEARD-1", "seq": one["seq"]}
+    assert (await world.meeting(f"{place}/acts", heard))["now"]["heard_on"] == day
+
+    await happens("HEARD-2", 14, "standard")
+    place, _ = await listed(world, "HEARD-2")
+
+    async def a_repeat() -> bool:
+        _, again = await listed(world, "HEARD-2", place)
+        past = again["view"]["history"].get("marac") or [{}]
+        return bool(again["repeat_of"] == [day] and past[0].get("heard_on") == day)
+
+    await until(a_repeat, "marked as a repeat of the day it was heard on", 60)
+    [why] = {
+        reason["because"]
+        for reason in (await listed(world, "HEARD-2", place))[1]["view"]["why"]
+        if reason["rule"].endswith("#marac-repeat")
+    }
+    assert "twelve months" in why

@@ -30,6 +30,10 @@ class ServiceSettings(BaseSettings):
     stuck_after_s: float = Field(30, gt=0, description="a consumer with lag and no progress is rebuilt")
     lease_s: float = Field(30, gt=0, description="how long a leased outbox row or timer stays leased")
     areas: Path = Field(Path("deploy/areas"), description="folder of area files")
+    named_staff: list[str] = Field(
+        default_factory=list,
+        description="persons who may open restricted cases (JSON list, as in their keys; London 2008 app. 2)",
+    )
     public_url: str = Field("http://127.0.0.1", description="address under which callers reach the service")
     oauth_issuer: str | None = Field(None, description="whose access tokens are taken (their `iss`)")
     oauth_audience: str | None = Field(None, description="what we are called in access tokens (their `aud`)")

@@ -212,6 +212,7 @@ class System:
             "WAYMARK_AREAS": str(self.plan.areas),
             "WAYMARK_RECIPIENTS": str(self.plan.recipients),
             "WAYMARK_ALLOW_LOOPBACK": "true",
+            "WAYMARK_NAMED_STAFF": '["screener-police", "screener-social-care"]',
             "WAYMARK_SESSION_SECRET": self._kept_secret("session-secret", lambda: secrets.token_urlsafe(32)),
             "WAYMARK_SECRETS_KEY": self._kept_secret("secrets-key", lambda: Fernet.generate_key().decode()),
             **{f"WAYMARK_{other.upper()}_URL": self.url(other) for other in self._ports},

@@ -32,10 +32,6 @@ class Settings(ServiceSettings):
     records_stale_after_days: float = Field(
         7, gt=0, le=3650, description="a council not heard of for longer has its records marked as stale"
     )
-    named_staff: list[str] = Field(
-        default_factory=list,
-        description="persons who may see pairs of people of a restricted case (JSON list, as in their keys)",
-    )
     records_lost_at_most: float = Field(
         0.2, ge=0, le=1, description="the share of a source's people that an import may forget unasked"
     )

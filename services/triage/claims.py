@@ -3,13 +3,12 @@ everyone, timers run on, and a claim that is over is nobody's."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
 from shared import audit, ledger
-from shared.db import Database, Row, Transaction
+from shared.db import Database, Transaction
 from shared.errors import Refused
 from shared.keys import Caller
 
@@ -26,8 +25,9 @@ class Claim:
 class Claims:
     """Taking, giving back and handing over; the row of the case is what two screeners race for."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, named_staff: frozenset[str]) -> None:
         self._database = database
+        self._named_staff = named_staff
 
     async def take(self, caller: Caller, case: str, minutes: int) -> Claim:
         """The caller has the case for so long; taking one's own again begins anew.
@@ -37,7 +37,7 @@ class Claims:
         now = ledger.now()
         who = caller.person or caller.key
         async with self._database.transaction() as tx:
-            await _see(tx, caller, case)
+            await self._see(tx, caller, case)
             taken = await tx.row(
                 """
                 INSERT INTO claims ("case", who, agency, since, until)
@@ -64,7 +64,7 @@ class Claims:
         now = ledger.now()
         who = caller.person or caller.key
         async with self._database.transaction() as tx:
-            await _see(tx, caller, case)
+            await self._see(tx, caller, case)
             found = await standing(tx, case, now)
             if found is None:
                 return
@@ -82,7 +82,7 @@ class Claims:
         who = caller.person or caller.key
         until = now + timedelta(minutes=minutes)
         async with self._database.transaction() as tx:
-            areas = await _see(tx, caller, case)
+            areas, restricted = await self._see(tx, caller, case)
             found = await standing(tx, case, now)
             if found is None or found.who != who:
                 raise Refused(409, "Not yours", "Claim the case first: only who has it can hand it over.")
@@ -94,7 +94,7 @@ class Claims:
                 to=to,
                 areas=areas,
             )
-            if other is None:
+            if other is None or (restricted and to not in self._named_staff):
                 raise Refused(
                     422,
                     "Nobody to hand it to",
@@ -117,6 +117,15 @@ class Claims:
                 raise _not_yours(await standing(tx, case, now))
             await audit.record(tx, who=who, act="hand_over", case=case, to=to)
         return Claim(case, to, until)
+
+    async def _see(self, tx: Transaction, caller: Caller, case: str) -> tuple[list[str], bool]:
+        """The areas that see the case, and whether it is restricted."""
+        row = await tx.row('SELECT visible_to, restricted FROM cases WHERE "case" = :case', case=case)
+        if row is None or not may_see(
+            caller, row["visible_to"], restricted=row["restricted"], named_staff=self._named_staff
+        ):
+            raise Refused(404, "No such case", "There is no case of this id in your areas.")
+        return list(row["visible_to"]), row["restricted"]
 
 
 async def standing(tx: Transaction, case: str, now: datetime) -> Claim | None:
@@ -147,10 +156,11 @@ def _not_yours(found: Claim | None) -> Refused:
     )
 
 
-async def _see(tx: Transaction, caller: Caller, case: str) -> list[str]:
-    row: Row | Mapping[str, Any] | None = await tx.row(
-        'SELECT visible_to FROM cases WHERE "case" = :case', case=case
+def may_see(
+    caller: Caller, visible_to: Iterable[str], *, restricted: bool, named_staff: frozenset[str]
+) -> bool:
+    """Whether a case is the caller's to see: of their areas and, where it is restricted, for those named for
+    such cases (S13; London 2008 app. 2)."""
+    return any(caller.may_see_area(area) for area in visible_to) and (
+        not restricted or caller.person in named_staff
     )
-    if row is None or not any(caller.may_see_area(area) for area in row["visible_to"]):
-        raise Refused(404, "No such case", "There is no case of this id in your areas.")
-    return list(row["visible_to"])

@@ -10,7 +10,7 @@ from typing import Any, Final, Literal
 import orjson
 
 from services.triage import claims, screening, store
-from services.triage.claims import refuse_others
+from services.triage.claims import may_see, refuse_others
 from services.triage.domain.answers import choices, why_unfit
 from services.triage.explaining import why_look
 from services.triage.handlers import Handlers, record_act
@@ -69,8 +69,9 @@ _TOLD: Final[dict[str, str]] = {
 class Desk:
     """Everything that persons do over HTTP, each within the areas of their key."""
 
-    def __init__(self, outbox: Outbox, handlers: Handlers) -> None:
+    def __init__(self, outbox: Outbox, handlers: Handlers, named_staff: frozenset[str]) -> None:
         self._outbox = outbox
+        self._named_staff = named_staff
         self._handlers = handlers
         self.database = outbox.database
 
@@ -83,7 +84,7 @@ class Desk:
         await self._handlers.ready()
         async with self._outbox.transaction() as tx:
             found = (await store.load(tx, [case])).get(case)
-            if found is None or not _may_see(caller, found.visible_to):
+            if found is None or not self._may_see(caller, found):
                 raise _no_such_case()
             acts = (await store.load_acts(tx, [case])).get(case, [])
             before = next((act for act in acts if act.id == said.act), None)
@@ -239,7 +240,7 @@ class Desk:
         """The case as a person of its areas sees it. Looking is audited. Raises Refused (404)."""
         async with self._outbox.database.transaction() as tx:
             found = await store.look_up(tx, case)
-            if found is None or not _may_see(caller, found.visible_to):
+            if found is None or not self._may_see(caller, found):
                 raise _no_such_case()
             acts = (await store.load_acts(tx, [case])).get(case, [])
             versions = await store.versions(tx, case)
@@ -255,6 +256,7 @@ class Desk:
         """A page of what waits for a person in the caller's areas; for ops everywhere, with ids and times
         alone. `total`: on all pages; `next`: what the next page begins after."""
         ops = caller.role == "ops"
+        wanted = replace(wanted, restricted=ops or caller.person in self._named_staff)
         async with self._outbox.database.transaction() as tx:
             rows = await store.queue(tx, wanted, limit=limit + 1)
             total = await store.count_queue(tx, wanted)
@@ -267,9 +269,8 @@ class Desk:
             "next": f"{write_exact_moment(rows[-1]['waits_until'])} {rows[-1]['case']}" if more else None,
         }
 
-
-def _may_see(caller: Caller, visible_to: Sequence[str]) -> bool:
-    return any(caller.may_see_area(area) for area in visible_to)
+    def _may_see(self, caller: Caller, found: Decided) -> bool:
+        return may_see(caller, found.visible_to, restricted=found.restricted, named_staff=self._named_staff)
 
 
 def _no_such_case() -> Refused:

@@ -134,10 +134,10 @@ def routes(desk: Desk, claims: Claims, live: LiveProtocols, keys: KeyRing) -> AP
         caller = must_be(await keys.caller(request.headers.get("authorization")), "person", "ops")
         wanted = Wanted(
             None if caller.role == "ops" else caller.areas,
-            _plain(area),
-            _plain(because),
-            (caller.person or caller.key) if mine else None,
-            None if after is None else _page_mark(after),
+            area=_plain(area),
+            because=_plain(because),
+            who=(caller.person or caller.key) if mine else None,
+            after=None if after is None else _page_mark(after),
         )
         return JsonResponse(await desk.queue(caller, wanted, limit))
 

@@ -22,6 +22,7 @@ from shared.web import application
 def create_app(settings: Settings) -> FastAPI:
     """Build triage. Raises BadSettings where an area or a protocol cannot be read."""
     runtime = Runtime("triage", settings)
+    named = frozenset(settings.named_staff)
     areas = load_areas(settings.areas)
     library = load_library()
     wrong = edited([*library.protocols.values(), library.safeguards], read_published())
@@ -45,7 +46,9 @@ def create_app(settings: Settings) -> FastAPI:
         health=runtime.health,
     )
     app.include_router(
-        inbound.routes(Desk(runtime.outbox, handlers), Claims(runtime.database), live, runtime.keys)
+        inbound.routes(
+            Desk(runtime.outbox, handlers, named), Claims(runtime.database, named), live, runtime.keys
+        )
     )
     app.include_router(recovery_routes(runtime))
     return app

@@ -44,6 +44,11 @@ class Decided:
     looked_by: str | None = None
     looked_at: datetime | None = None
 
+    @property
+    def restricted(self) -> bool:
+        """Whether only named staff may open it (S13)."""
+        return "restricted" in orjson.loads(self.receipt)["result"]["handling"]
+
 
 _NEWEST = """
     SELECT c."case", c.revision, c.version, c.state, c.held_by, c.held_until, c.waits_until, c.waits_for,
@@ -140,25 +145,28 @@ async def save(tx: Transaction, made: Sequence[Decided]) -> None:
     await tx.execute(
         """
         INSERT INTO cases ("case", revision, version, state, held_by, held_until, waits_until, waits_for,
-                           looked_by, looked_at, area, visible_to, child_level, victim_level, css_response)
+                           looked_by, looked_at, area, visible_to, child_level, victim_level, css_response,
+                           restricted)
         SELECT "case", revision, version, state, held_by, held_until, waits_until,
                string_to_array(waits_for, E'\\n'), looked_by, looked_at, area,
-               string_to_array(visible_to, E'\\n'), child_level, victim_level, css_response
+               string_to_array(visible_to, E'\\n'), child_level, victim_level, css_response, restricted
         FROM unnest(
             CAST(:cases AS text[]), CAST(:revisions AS bigint[]), CAST(:versions AS int[]),
             CAST(:states AS text[]), CAST(:held_by AS text[]), CAST(:held_until AS timestamptz[]),
             CAST(:waits_until AS timestamptz[]), CAST(:waits_for AS text[]), CAST(:looked_by AS text[]),
             CAST(:looked_at AS timestamptz[]), CAST(:areas AS text[]), CAST(:visible_to AS text[]),
-            CAST(:child_levels AS int[]), CAST(:victim_levels AS text[]), CAST(:css_responses AS text[])
+            CAST(:child_levels AS int[]), CAST(:victim_levels AS text[]), CAST(:css_responses AS text[]),
+            CAST(:restricted AS boolean[])
         ) AS t("case", revision, version, state, held_by, held_until, waits_until, waits_for, looked_by,
-               looked_at, area, visible_to, child_level, victim_level, css_response)
+               looked_at, area, visible_to, child_level, victim_level, css_response, restricted)
         ON CONFLICT ("case") DO UPDATE SET
             revision = excluded.revision, version = excluded.version, state = excluded.state,
             held_by = excluded.held_by, held_until = excluded.held_until,
             waits_until = excluded.waits_until, waits_for = excluded.waits_for,
             looked_by = excluded.looked_by, looked_at = excluded.looked_at, area = excluded.area,
             visible_to = excluded.visible_to, child_level = excluded.child_level,
-            victim_level = excluded.victim_level, css_response = excluded.css_response
+            victim_level = excluded.victim_level, css_response = excluded.css_response,
+            restricted = excluded.restricted
         """,
         cases=[one.case for one in newest],
         revisions=[one.revision for one in newest],
@@ -175,6 +183,7 @@ async def save(tx: Transaction, made: Sequence[Decided]) -> None:
         child_levels=[one.child_level for one in newest],
         victim_levels=[one.victim_level for one in newest],
         css_responses=[one.css_response for one in newest],
+        restricted=[one.restricted for one in newest],
     )
 
 
@@ -280,11 +289,13 @@ async def versions(tx: Transaction, case: str) -> list[Row]:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """Which of what waits is asked for. `areas`: whose (None: all); `area`: decided in it; `because`: among
-    the reasons; `who`: claimed by them now; `after`: the due moment and case that a page ended with."""
+    """Which of what waits is asked for. `areas`: whose (None: all); `restricted`: such cases too; `area`:
+    decided in it; `because`: among the reasons; `who`: claimed by them now; `after`: the due moment and case
+    that a page ended with."""
 
     areas: Sequence[str] | None
     area: str | None = None
+    restricted: bool = False
     because: str | None = None
     who: str | None = None
     after: tuple[datetime, str] | None = None
@@ -293,6 +304,7 @@ class Wanted:
 _WAITING = """
     FROM cases c LEFT JOIN claims k ON k."case" = c."case"
     WHERE c.waits_until IS NOT NULL AND (CAST(:all AS boolean) OR c.visible_to && CAST(:areas AS text[]))
+      AND (CAST(:restricted AS boolean) OR NOT c.restricted)
       AND (CAST(:area AS text) IS NULL OR c.area = :area)
       AND (CAST(:because AS text) IS NULL OR :because = ANY(c.waits_for))
       AND (CAST(:who AS text) IS NULL OR (k.who = :who AND k.until > now()))
@@ -304,6 +316,7 @@ def _asked(wanted: Wanted) -> dict[str, Any]:
         "all": wanted.areas is None,
         "areas": list(wanted.areas or ()),
         "area": wanted.area,
+        "restricted": wanted.restricted,
         "because": wanted.because,
         "who": wanted.who,
     }

@@ -169,7 +169,11 @@ async def world(servers: Servers) -> AsyncIterator[World]:
         )
         app = create_app(
             Settings(
-                database=servers.database, kafka=servers.kafka, partitions=servers.partitions, protocols=own
+                database=servers.database,
+                kafka=servers.kafka,
+                partitions=servers.partitions,
+                protocols=own,
+                named_staff=["worker-3"],
             )
         )
         await stack.enter_async_context(app.router.lifespan_context(app))
@@ -463,6 +467,7 @@ async def test_each_sees_their_own_areas_and_ops_see_ids_alone(world: World) -> 
         "elsewhere": 404,
         "ops": 403,
         "police": 403,
+        "board": 403,
     }
     assert (await world.client.get(path)).status_code == 401
     raised = await world.act("elsewhere", case, kind="raise", to={"child_level": 4}, reason="x")
@@ -765,3 +770,29 @@ async def test_counts_of_the_shadow_that_could_not_be_written_are_kept(world: Wo
         await live.exchange(nowhere)
     await nowhere.close()
     assert live.counts == {counted: 2}
+
+
+async def test_a_restricted_case_is_open_to_named_staff_alone(world: World) -> None:
+    case = "northshire/restricted"
+    body = mild("restricted")
+    honour = {**orjson.loads(body.incident.as_bytes())["incident"], "honour_based": True}
+    await world.tell(mild("restricted", incident=honour))
+    decided = await world.come(case)
+    assert "restricted" in decided.decision.receipt["result"]["handling"]
+
+    async def seen_by(who: str) -> tuple[int, bool]:
+        shown = await world.get(who, f"/v1/cases/{case}")
+        queued = (await world.get(who, "/v1/queue?limit=1000")).json()["cases"]
+        return shown.status_code, case in [one["case"] for one in queued]
+
+    assert await seen_by("worker") == (200, True)
+    assert await seen_by("officer") == (404, False)
+    for path, said in (("decisions", {"kind": "confirm", "version": 1}), ("claim", {})):
+        answer = await world.client.post(
+            f"/v1/cases/{case}/{path}", json=said, headers={"Authorization": f"Bearer {world.held['officer']}"}
+        )
+        assert answer.status_code == 404
+    named = {"Authorization": f"Bearer {world.held['worker']}"}
+    assert (await world.client.post(f"/v1/cases/{case}/claim", json={}, headers=named)).status_code == 200
+    handed = await world.client.post(f"/v1/cases/{case}/claim", json={"to": "officer-8"}, headers=named)
+    assert handed.status_code == 422, "nobody is handed what they may not open"

@@ -63,6 +63,8 @@ class Lane:
     seconds: float = 0.0
     """How long attempts take, the newest weighing a fifth."""
     tried: bool = False
+    last_answer: tuple[datetime, str] | None = None
+    """When the last attempt ended, and with what."""
 
     @property
     def slow(self) -> bool:
@@ -162,6 +164,10 @@ class Dispatcher:
     def resting(self, recipient: str) -> bool:
         """Whether the recipient's address is left alone for a while."""
         return recipient in self._resting
+
+    def lane_of(self, recipient: str) -> Lane | None:
+        """What is known of a recipient; None where nothing is."""
+        return self._lanes.get(recipient)
 
     def attempt_s(self, recipient: str) -> float | None:
         """How long an attempt at a recipient takes; None where none was made or its address is left alone."""
@@ -277,6 +283,7 @@ class Dispatcher:
         """What an attempt says of the recipient's address."""
         lane = self._lanes[recipient]
         lane.took((attempt.ended - attempt.started).total_seconds())
+        lane.last_answer = (attempt.ended, attempt.result)
         if attempt.rest_s is not None:
             lane.circuit.asked_to_wait(attempt.ended, attempt.rest_s)
         elif attempt.ill:

@@ -28,6 +28,7 @@ from services.delivery.outbound import Outbound, RecipientTopics, Webhooks
 from services.delivery.outgoing import Inboxes, Office
 from services.delivery.publishing import published_routes
 from services.delivery.recipients_api import RecipientsDesk, recipients_routes
+from services.delivery.recipients_work import RecipientsWork
 from services.delivery.recorder import Recorder
 from services.delivery.replays import Replays, replay_routes
 from services.delivery.rounds import Rounds
@@ -126,7 +127,8 @@ def create_app(settings: Settings) -> FastAPI:
     app.include_router(routes(runtime, recorder, inboxes, deadlines, sign_in))
     app.include_router(sign_in_routes(sign_in))
     app.include_router(published_routes())
-    app.include_router(recipients_routes(RecipientsDesk(runtime, book, addresses, sealer)))
+    work = RecipientsWork(dispatcher, deadlines)
+    app.include_router(recipients_routes(RecipientsDesk(runtime, book, addresses, sealer, work)))
     app.include_router(desk_routes(runtime, Desk(runtime.outbox, office, book, onward)))
     app.include_router(replay_routes(runtime, Replays(runtime.outbox, office, book)))
     app.include_router(

@@ -14,6 +14,7 @@ from services.delivery.addresses import Addresses
 from services.delivery.book import Book, Entry
 from services.delivery.domain.changes import differences, takes_two
 from services.delivery.recipients_store import Address
+from services.delivery.recipients_work import RecipientsWork
 from services.delivery.sealing import Sealer, fingerprint, is_secret, new_secret
 from shared import audit
 from shared.contracts.base import write_moment
@@ -26,20 +27,29 @@ from shared.web import JsonResponse, parse_json, read_body
 
 NEW: Final = "new"
 REFUSALS: Final = 20
+TOLD: Final = frozenset({"source", "state", "changes", "refusals", "work"})
+"""What is shown with a description and is none of it: left out where it is sent back."""
 
 
 class RecipientsDesk:
     """What people do with recipients, decided here; the paths below only call it."""
 
-    def __init__(self, runtime: Runtime, book: Book, addresses: Addresses, sealer: Sealer) -> None:
+    def __init__(
+        self, runtime: Runtime, book: Book, addresses: Addresses, sealer: Sealer, work: RecipientsWork
+    ) -> None:
         self._runtime = runtime
         self._book = book
         self._addresses = addresses
         self._sealer = sealer
+        self._work = work
+
+    async def reader(self, request: Request) -> Caller:
+        """Who looks, or tries a connection. Raises Refused."""
+        return must_be(await self._runtime.keys.caller(request.headers.get("authorization")), "person", "ops")
 
     async def caller(self, request: Request) -> Caller:
-        """The person who calls. Raises Refused."""
-        caller = must_be(await self._runtime.keys.caller(request.headers.get("authorization")), "person", "ops")
+        """The person who changes something. Raises Refused."""
+        caller = await self.reader(request)
         if caller.person is None:
             raise Refused(403, "Not for this key", "This key names no person, so that two are not two.")
         return caller
@@ -48,6 +58,7 @@ class RecipientsDesk:
         """A recipient as somebody wants it. What two people have to agree to waits for the second."""
         if not isinstance(body, dict):
             raise Refused(422, "Not a recipient", "Send one JSON object; contracts/recipient.json shows it.")
+        body = {key: value for key, value in body.items() if key not in TOLD}
         if body.setdefault("id", name) != name:
             raise Refused(422, "Another recipient", "The recipient names another id than its address.")
         async with self._runtime.database.transaction() as tx:
@@ -134,8 +145,10 @@ class RecipientsDesk:
             waiting = await recipients_store.waiting_changes(tx, name)
             known = await recipients_store.addresses(tx)
             refused = await recipients_store.last_refusals(tx, name, REFUSALS)
+            work = await self._work.shown(tx, [name])
         return {
             **self._shown(entry, waiting, known),
+            "work": work[name],
             "refusals": [{**dict(row), "at": write_moment(row["at"])} for row in refused],
         }
 
@@ -145,12 +158,24 @@ class RecipientsDesk:
         async with self._runtime.database.transaction() as tx:
             waiting = await recipients_store.waiting_changes(tx)
             known = await recipients_store.addresses(tx)
+            work = await self._work.shown(tx, self._book.entries)
         return {
             "recipients": [
-                self._shown(entry, [row for row in waiting if row["recipient"] == name], known)
+                {
+                    **self._shown(entry, [row for row in waiting if row["recipient"] == name], known),
+                    "work": work[name],
+                }
                 for name, entry in sorted(self._book.entries.items())
                 if self._sees(caller, entry) and area in (None, *entry.recipient.areas)
-            ]
+            ],
+            "new": [
+                {"id": row["recipient"], "role": row["described"]["role"], "areas": row["described"]["areas"]}
+                | _change(row)
+                for row in waiting
+                if row["recipient"] not in self._book.entries
+                and all(caller.may_see_area(name) for name in row["described"]["areas"])
+                and area in (None, *row["described"]["areas"])
+            ],
         }
 
     async def ping(self, caller: Caller, name: str) -> dict[str, Any]:
@@ -158,7 +183,8 @@ class RecipientsDesk:
         await self._refresh()
         entry = self._entry(caller, name)
         async with self._runtime.database.transaction() as tx:
-            await audit.record(tx, who=str(caller.person), act="recipient.pinged", recipient=name)
+            who = caller.person or f"key:{caller.key}"
+            await audit.record(tx, who=who, act="recipient.pinged", recipient=name)
         return {"recipient": name, "webhooks": await self._addresses.ping(entry.recipient)}
 
     async def verify(self, caller: Caller, name: str) -> dict[str, Any]:
@@ -259,16 +285,18 @@ class RecipientsDesk:
                 }
                 for channel in entry.recipient.channels
             ],
-            "changes": [
-                {
-                    "change": row["id"],
-                    "what": list(row["what"]),
-                    "asked_by": row["asked_by"],
-                    "asked_at": write_moment(row["asked_at"]),
-                }
-                for row in waiting
-            ],
+            "changes": [_change(row) for row in waiting],
         }
+
+
+def _change(row: Row) -> dict[str, Any]:
+    """A change that waits for a second person."""
+    return {
+        "change": row["id"],
+        "what": list(row["what"]),
+        "asked_by": row["asked_by"],
+        "asked_at": write_moment(row["asked_at"]),
+    }
 
 
 def _told(address: Address | None) -> dict[str, Any]:
@@ -288,11 +316,11 @@ def recipients_routes(desk: RecipientsDesk) -> APIRouter:
 
     @router.get("", summary="All recipients of the caller's areas")
     async def listed(request: Request, area: str | None = Query(None)) -> JsonResponse:
-        return JsonResponse(await desk.listed(await desk.caller(request), area))
+        return JsonResponse(await desk.listed(await desk.reader(request), area))
 
     @router.get("/{name}", summary="One recipient, without its secrets")
     async def shown(request: Request, name: str) -> JsonResponse:
-        return JsonResponse(await desk.shown(await desk.caller(request), name))
+        return JsonResponse(await desk.shown(await desk.reader(request), name))
 
     @router.put("/{name}", summary="Describe a recipient, or change it")
     async def put(request: Request, name: str) -> JsonResponse:
@@ -314,10 +342,10 @@ def recipients_routes(desk: RecipientsDesk) -> APIRouter:
 
     @router.post("/{name}/ping", summary="Try its webhooks with a message about nobody")
     async def ping(request: Request, name: str) -> JsonResponse:
-        return JsonResponse(await desk.ping(await desk.caller(request), name))
+        return JsonResponse(await desk.ping(await desk.reader(request), name))
 
     @router.post("/{name}/verify", summary="Ask its addresses now whose they are")
     async def verify(request: Request, name: str) -> JsonResponse:
-        return JsonResponse(await desk.verify(await desk.caller(request), name))
+        return JsonResponse(await desk.verify(await desk.reader(request), name))
 
     return router

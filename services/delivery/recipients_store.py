@@ -3,13 +3,14 @@ known of their addresses. Whoever writes here raises the directory's number in t
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 import orjson
 
+from shared.contracts.base import write_moment
 from shared.db import Row, Transaction
 
 
@@ -107,7 +108,7 @@ async def waiting_changes(tx: Transaction, recipient: str | None = None) -> list
     """Changes that wait for a second person, of one recipient or of all."""
     return await tx.rows(
         """
-        SELECT id, recipient, what, asked_by, asked_at FROM recipient_changes
+        SELECT id, recipient, described, what, asked_by, asked_at FROM recipient_changes
         WHERE state = 'waiting' AND recipient = coalesce(CAST(:recipient AS text), recipient)
         ORDER BY asked_at
         """,
@@ -243,3 +244,51 @@ async def last_refusals(tx: Transaction, recipient: str, limit: int) -> list[Row
 async def forget_refusals(tx: Transaction, days: int) -> None:
     """Drop what failed longer ago."""
     await tx.execute("DELETE FROM refusals WHERE at < now() - make_interval(days => :days)", days=days)
+
+
+async def waiting_work(tx: Transaction) -> dict[str, dict[str, Any]]:
+    """Per recipient how much waits for its webhook, lies in its inbox or on its topic, is held; since when,
+    and the first deadline."""
+    rows = await tx.rows(
+        """
+        SELECT recipient, sum(n) FILTER (WHERE how = 'waiting')::bigint AS waiting,
+            sum(n) FILTER (WHERE how = 'in_inbox')::bigint AS in_inbox,
+            sum(n) FILTER (WHERE how = 'held')::bigint AS held, min(since) AS since, min(due) AS due
+        FROM (
+            SELECT recipient, 'waiting' AS how, count(*) AS n, min(began) AS since, min(due) AS due
+                FROM deliveries WHERE state = 'waiting' GROUP BY recipient
+            UNION ALL SELECT recipient, 'in_inbox', count(*), min(began), min(due) FROM deliveries
+                WHERE inbox_no IS NOT NULL AND state IN ('waiting', 'offered') AND state = 'offered'
+                GROUP BY recipient
+            UNION ALL SELECT recipient, 'in_inbox', count(*), min(began), min(due) FROM deliveries
+                WHERE breached_at IS NULL AND received_at IS NULL AND state IN ('waiting', 'offered', 'held')
+                AND state = 'offered' AND inbox_no IS NULL GROUP BY recipient
+            UNION ALL SELECT recipient, 'held', count(*), min(began), min(due) FROM deliveries
+                WHERE state = 'held' GROUP BY recipient
+        ) AS counted GROUP BY recipient
+        """
+    )
+    return {
+        row["recipient"]: {
+            "waiting": row["waiting"] or 0,
+            "in_inbox": row["in_inbox"] or 0,
+            "held": row["held"] or 0,
+            "oldest_since": write_moment(row["since"]),
+            "due": write_moment(row["due"]),
+        }
+        for row in rows
+    }
+
+
+async def latest_refusals(tx: Transaction, recipients: Iterable[str]) -> dict[str, Row]:
+    """Per recipient the last attempt that failed: `at` and `result`, never what its server said."""
+    rows = await tx.rows(
+        """
+        SELECT r.recipient, x.at, x.result FROM unnest(CAST(:recipients AS text[])) AS r(recipient)
+        CROSS JOIN LATERAL (
+            SELECT at, result FROM refusals f WHERE f.recipient = r.recipient ORDER BY id DESC LIMIT 1
+        ) AS x
+        """,
+        recipients=sorted(recipients),
+    )
+    return {row["recipient"]: row for row in rows}

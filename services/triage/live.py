@@ -209,6 +209,7 @@ class LiveProtocols:
             "in_force_from": one.in_force_from.isoformat(), "came_with": "release", "always_on": True,
         }  # fmt: skip
         return {
+            "always_on": False,
             **said,
             "never_live": one.never_live.because if one.never_live is not None else None,
             "screens_all": one.screen_all.because if one.screen_all is not None else None,

@@ -14,7 +14,7 @@ from shared import audit, dead_letters, ledger
 from shared.contracts.base import write_moment
 from shared.db import Row
 from shared.errors import Refused, Rejected
-from shared.keys import Caller, must_be
+from shared.keys import must_be
 from shared.runtime import Runtime
 from shared.web import JsonResponse
 
@@ -22,35 +22,38 @@ LATELY: Final = timedelta(days=7)
 AT_MOST: Final = 500
 
 
-def recovery_routes(runtime: Runtime) -> APIRouter:
-    """`GET /v1/dead-letters`, `GET /v1/dead-letters/{number}`, `POST /v1/dead-letters/{number}/resend`."""
-    router = APIRouter(prefix="/v1/dead-letters", tags=["recovery"], include_in_schema=False)
+class DeadLetters:
+    """What one service has put aside."""
 
-    async def ops(request: Request) -> Caller:
-        return must_be(await runtime.keys.caller(request.headers.get("authorization")), "ops")
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
 
-    @router.get("")
-    async def listed(request: Request) -> JsonResponse:
-        """Those that wait for a person, and those dealt with in the last week. For keys of role ops."""
-        await ops(request)
-        async with runtime.database.transaction() as tx:
+    async def listed(self) -> dict[str, Any]:
+        """Those that wait for a person, and those dealt with in the last week."""
+        async with self._runtime.database.transaction() as tx:
             rows = await dead_letters.known(tx, dealt_with_since=ledger.now() - LATELY, limit=AT_MOST)
-        return JsonResponse({"dead_letters": [_shown(runtime.service, row) for row in rows]})
+        return {"dead_letters": [self._shown(row) for row in rows]}
 
-    @router.get("/{number}")
-    async def one(request: Request, number: str) -> JsonResponse:
-        """One, with its shape. 404 where there is none."""
-        await ops(request)
-        return JsonResponse(await _one(runtime, number))
+    async def one(self, number: str) -> dict[str, Any]:
+        """One, with its shape. Raises Refused (404) where there is none."""
+        async with self._runtime.database.transaction() as tx:
+            row = await dead_letters.seen(tx, _digits(number))
+            whole = None if row is None else await dead_letters.one(tx, row["id"])
+        if row is None or whole is None:
+            raise _no_such()
+        return {
+            **self._shown(row),
+            "shape": dead_letters.payload_shape(bytes(whole["payload"])),
+            "trace_id": (whole["traceparent"] or "")[3:35] or None,
+        }
 
-    @router.post("/{number}/resend")
-    async def resend(request: Request, number: str) -> JsonResponse:
+    async def resend(self, number: str, who: str) -> dict[str, Any]:
         """Send one again to the topic that it stood on; `seq` drops it where a newer event was applied since.
 
-        409 where it was sent again already, 422 where the broker will never take it, 503 where it is away.
+        Raises Refused: 404, 409 where it was sent again already, 422 where the broker will never take it;
+        Retryable where the broker is away.
         """
-        caller = await ops(request)
-        who = caller.person or f"key:{caller.key}"
+        runtime = self._runtime
         async with runtime.database.transaction() as tx:
             row = await dead_letters.one(tx, _digits(number))
         if row is None:
@@ -67,43 +70,55 @@ def recovery_routes(runtime: Runtime) -> APIRouter:
                 await audit.record(
                     tx, who=who, act="dead_letter.resent", case=row["case"], id=f"{runtime.service}:{row['id']}"
                 )
-        return JsonResponse(await _one(runtime, number))
+        return await self.one(number)
+
+    def _shown(self, row: Row) -> dict[str, Any]:
+        service = self._runtime.service
+        return {
+            "id": f"{service}:{row['id']}",
+            "service": service,
+            "at": write_moment(row["at"]),
+            "topic": row["topic"],
+            "partition": row["partition"],
+            "offset": row["kafka_offset"],
+            "case": row["case"] or None,
+            "sender": row["sender"],
+            "seq": row["seq"],
+            "revision": row["revision"],
+            "reason": row["reason"],
+            "size_bytes": row["size_bytes"],
+            "state": standing(row),
+            "resolved_at": write_moment(row["resolved_at"]) if row["resolved_at"] else None,
+            "resolution": row["resolution"],
+            "again": f"{service}:{row['again']}" if row["again"] is not None else None,
+        }
+
+
+def recovery_routes(runtime: Runtime) -> APIRouter:
+    """`GET /v1/dead-letters`, `GET /v1/dead-letters/{number}`, `POST /v1/dead-letters/{number}/resend`, for
+    keys of role ops."""
+    router = APIRouter(prefix="/v1/dead-letters", tags=["recovery"], include_in_schema=False)
+    letters = DeadLetters(runtime)
+
+    async def ops(request: Request) -> str:
+        caller = must_be(await runtime.keys.caller(request.headers.get("authorization")), "ops")
+        return caller.person or f"key:{caller.key}"
+
+    @router.get("")
+    async def listed(request: Request) -> JsonResponse:
+        await ops(request)
+        return JsonResponse(await letters.listed())
+
+    @router.get("/{number}")
+    async def one(request: Request, number: str) -> JsonResponse:
+        await ops(request)
+        return JsonResponse(await letters.one(number))
+
+    @router.post("/{number}/resend")
+    async def resend(request: Request, number: str) -> JsonResponse:
+        return JsonResponse(await letters.resend(number, await ops(request)))
 
     return router
-
-
-async def _one(runtime: Runtime, number: str) -> dict[str, Any]:
-    async with runtime.database.transaction() as tx:
-        row = await dead_letters.seen(tx, _digits(number))
-        whole = None if row is None else await dead_letters.one(tx, row["id"])
-    if row is None or whole is None:
-        raise _no_such()
-    return {
-        **_shown(runtime.service, row),
-        "shape": dead_letters.payload_shape(bytes(whole["payload"])),
-        "trace_id": (whole["traceparent"] or "")[3:35] or None,
-    }
-
-
-def _shown(service: str, row: Row) -> dict[str, Any]:
-    return {
-        "id": f"{service}:{row['id']}",
-        "service": service,
-        "at": write_moment(row["at"]),
-        "topic": row["topic"],
-        "partition": row["partition"],
-        "offset": row["kafka_offset"],
-        "case": row["case"] or None,
-        "sender": row["sender"],
-        "seq": row["seq"],
-        "revision": row["revision"],
-        "reason": row["reason"],
-        "size_bytes": row["size_bytes"],
-        "state": standing(row),
-        "resolved_at": write_moment(row["resolved_at"]) if row["resolved_at"] else None,
-        "resolution": row["resolution"],
-        "again": f"{service}:{row['again']}" if row["again"] is not None else None,
-    }
 
 
 def standing(row: Row) -> str:

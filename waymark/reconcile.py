@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Final
 
+import orjson
 import typer
 from rich.table import Table
 
@@ -177,12 +178,26 @@ def report(found: list[Found]) -> dict[str, Any]:
 
 
 async def conservation(address: str, kafka: str) -> dict[str, Any]:
-    """The check's document as it stands now, on a connection of its own."""
+    """The check's document as it stands now, on a connection of its own; kept for the console to show."""
     database = owner(address)
     try:
-        return report(await check(database, kafka))
+        document = report(await check(database, kafka))
+        await keep(database, document)
+        return document
     finally:
         await database.close()
+
+
+async def keep(database: Database, document: Mapping[str, Any]) -> None:
+    """Leave what was found where the console shows it to ops; of the last check only."""
+    async with database.transaction() as tx:
+        await tx.execute(
+            """
+            INSERT INTO console.conservation (at, found) VALUES (now(), CAST(:found AS jsonb))
+            ON CONFLICT (one) DO UPDATE SET at = excluded.at, found = excluded.found
+            """,
+            found=orjson.dumps(document).decode(),
+        )
 
 
 async def repair(database: Database, found: list[Found]) -> int:
@@ -234,6 +249,7 @@ def reconcile(
         try:
             found = await check(database, kafka)
             document = report(found)
+            await keep(database, document)
             if repair_it:
                 document["sent_again"] = await repair(database, found)
             return document

@@ -170,6 +170,7 @@ class System:
                 for recipient in (one["id"] for one in described_in(self.plan.recipients))
             ),
             {"role": "ops", "person": "ops"},
+            {"role": "board", "person": "board", "areas": names},
             {"role": "person", "person": "screener-police", "agency": "police", "areas": names},
             {
                 "role": "person",
@@ -216,7 +217,14 @@ class System:
             "WAYMARK_SESSION_SECRET": self._kept_secret("session-secret", lambda: secrets.token_urlsafe(32)),
             "WAYMARK_SECRETS_KEY": self._kept_secret("secrets-key", lambda: Fernet.generate_key().decode()),
             **{f"WAYMARK_{other.upper()}_URL": self.url(other) for other in self._ports},
-            **({"OTEL_EXPORTER_ZIPKIN_ENDPOINT": self._zipkin_spans()} if self.plan.traces else {}),
+            **(
+                {
+                    "OTEL_EXPORTER_ZIPKIN_ENDPOINT": self._zipkin_spans(),
+                    "WAYMARK_TRACE_PAGE": f"{self.parts.zipkin}/zipkin/traces/{{trace_id}}",
+                }
+                if self.plan.traces
+                else {}
+            ),
             **self.plan.environment,
         }
 

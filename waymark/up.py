@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import signal
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -14,12 +15,15 @@ from rich.table import Table
 from deploy.local import default_data_dir
 from deploy.migrations import SERVICES, migrate
 from shared.db import without_password
+from shared.errors import Retryable
 from waymark import terminal
+from waymark.reconcile import conservation
 from waymark.serve import serve
 from waymark.system import KEYS_FILE, Plan, System, health_of
 from waymark.terminal import DataOption, JsonOption
 
 FINE: Final = ("up", "outside")
+CHECK_EVERY_S: Final = 60.0
 
 
 def up(
@@ -66,6 +70,14 @@ async def _up(plan: Plan) -> None:
         starting.result()
 
 
+async def _check(system: System) -> None:
+    """Look from time to time whether anything is lost, for ever; the console shows what was found."""
+    while True:
+        with contextlib.suppress(Retryable):
+            await conservation(system.parts.database, system.parts.kafka)
+        await asyncio.sleep(CHECK_EVERY_S)
+
+
 async def _until(system: System, stop: asyncio.Event, first_time: bool) -> None:
     async with system.running():
         table = Table(title="Waymark runs", title_justify="left")
@@ -82,7 +94,7 @@ async def _until(system: System, stop: asyncio.Event, first_time: bool) -> None:
                     if role != "recipient":
                         terminal.errors.print(f"  {role:8} {name:22} {key}", soft_wrap=True)
         terminal.errors.print(f"All callers' keys: {system.plan.data / KEYS_FILE}. Stop with Ctrl-C.")
-        await asyncio.Event().wait()
+        await _check(system)
 
 
 def run(

@@ -13,7 +13,7 @@ import orjson
 
 from services.console import store
 from services.console.domain import pace
-from services.console.domain.deliveries import RECEIVED, sum_up
+from services.console.domain.deliveries import RECEIVED, outcome_of, sum_up
 from services.console.seen import (
     AcceptedSeen,
     AnsweredSeen,
@@ -21,7 +21,9 @@ from services.console.seen import (
     DeadLetterSeen,
     DecidedSeen,
     EnrichedSeen,
+    EntryOfHistory,
     EntrySeen,
+    HistorySeen,
 )
 from shared.db import Transaction
 from shared.stage import Event
@@ -154,6 +156,8 @@ def _enriched_row(event: Event[Any]) -> dict[str, Any]:
         "revision": body.revision,
         "why": body.why,
         "history_status": body.history.status,
+        "repeat": _known(body.history, body.history.incidents),
+        "traced": _known(body.history, body.history.involvement),
     }
 
 
@@ -195,7 +199,15 @@ def _answered_row(event: Event[Any], received: Sequence[BranchSeen]) -> dict[str
         "open_due": deadlines.due,
         "open_service": deadlines.service,
         "breached": deadlines.breached,
+        "met": deadlines.met,
+        "late": deadlines.late,
+        "outcome": outcome_of(body.answers),
     }
+
+
+def _known(history: HistorySeen, entries: Sequence[EntryOfHistory] | None) -> bool | None:
+    """Whether any entry is certain to be of this family; None where there was no history."""
+    return None if history.status == "unavailable" else any(one.link == "certain" for one in entries or ())
 
 
 def _received(body: AnsweredSeen) -> list[BranchSeen]:

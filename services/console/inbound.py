@@ -11,6 +11,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 
 from services.console import store, views
 from services.console.access import OVERSEERS, Access, Viewer
+from services.console.domain import pipeline
 from services.console.handlers import Handlers
 from services.console.navigation import entries_for
 from services.console.outbound import Watch
@@ -83,7 +84,16 @@ def routes(pages: Pages, access: Access, database: Database, watch: Watch) -> AP
     @router.get("/status", include_in_schema=False)
     async def status_page(request: Request) -> HTMLResponse:
         viewer = await access.viewer(request, *OVERSEERS)
-        return pages.page("status.html", viewer=viewer, here="/status", status=await status_of(viewer))
+        status = await status_of(viewer)
+        legs = pipeline.legs(status["services"], status["stages"])
+        return pages.page(
+            "status.html",
+            viewer=viewer,
+            here="/status",
+            status=status,
+            legs=legs,
+            picture=pipeline.describe(legs),
+        )
 
     @router.get("/cases", include_in_schema=False)
     async def cases_page(

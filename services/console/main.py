@@ -13,7 +13,19 @@ from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
 from starlette.middleware.sessions import SessionMiddleware
 
-from services.console import inbound, links, live, meetings, screening, signing_in, store
+from services.console import (
+    dead_letters,
+    inbound,
+    links,
+    live,
+    meetings,
+    month,
+    protocols,
+    recipients,
+    screening,
+    signing_in,
+    store,
+)
 from services.console.access import Access
 from services.console.drafts import Drafts
 from services.console.gauges import keep_gauges
@@ -29,7 +41,7 @@ from services.console.settings import Settings
 from shared import telemetry
 from shared.db import Database
 from shared.errors import Refused, Retryable
-from shared.recovery import recovery_routes
+from shared.recovery import DeadLetters, recovery_routes
 from shared.runtime import Runtime
 from shared.web import application
 
@@ -51,7 +63,8 @@ def create_app(settings: Settings) -> FastAPI:
     watch = Watch(settings, runtime.health, runtime.database)
     provider = Provider(settings) if settings.oidc_client_id else None
     access = Access(settings, runtime.keys, Sessions(settings, runtime.database), provider)
-    pages = Pages()
+    pages = Pages(settings.trace_page)
+    pages.put_on_top(watch.told)
     runtime.consume(inbound.topics(handlers), after_commit=committed, decoders=DECODERS, patient=True)
     runtime.keep_running(watch.run)
     runtime.keep_running(lambda: _keep_pace(handlers, runtime.database))
@@ -71,7 +84,12 @@ def create_app(settings: Settings) -> FastAPI:
     app.include_router(screening.routes(pages, access, runtime.database, others, drafts))
     app.include_router(meetings.routes(pages, access, others, drafts))
     app.include_router(links.routes(pages, access, others, drafts))
+    app.include_router(dead_letters.routes(pages, access, others, DeadLetters(runtime)))
+    app.include_router(recipients.routes(pages, access, others))
+    app.include_router(protocols.routes(pages, access, others))
+    app.include_router(month.routes(pages, access, month.Months(runtime.database)))
     app.include_router(live.routes(access, news))
+    app.include_router(recovery_routes(runtime))
     app.include_router(signing_in.routes(pages, access, provider, keys=settings.keys_sign_in))
     app.mount("/static", StaticFiles(directory=HERE / "static"), name="static")
     app.add_middleware(KeptToItself)
@@ -89,7 +107,6 @@ def create_app(settings: Settings) -> FastAPI:
         )
     for kind in (Refused, Retryable, HTTPException):
         app.add_exception_handler(kind, _as_page(pages, app.exception_handlers[kind]))
-    app.include_router(recovery_routes(runtime))
     return app
 
 

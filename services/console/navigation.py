@@ -21,6 +21,10 @@ ENTRIES: Final = (
     Entry("/meetings", "Meetings", frozenset({"coordinator", "person"})),
     Entry("/status", "Status", frozenset({"ops", "person"})),
     Entry("/cases", "Cases", frozenset({"ops", "person"})),
+    Entry("/recipients", "Recipients", frozenset({"ops", "person"})),
+    Entry("/dead-letters", "Dead letters", frozenset({"ops"})),
+    Entry("/month", "The month", frozenset({"board", "coordinator", "person", "ops"})),
+    Entry("/protocols", "Protocols", frozenset({"ops", "person", "coordinator", "board"})),
 )
 
 

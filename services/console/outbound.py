@@ -1,12 +1,13 @@
 """What the console asks of others: each service's health over HTTP, offsets of the broker.
 
-Asked in the background while somebody watches, so that a page never waits for a service that hangs; what
-is costly to count in the console's own tables is counted with it, once for all who watch.
+Asked in the background, so that a page never waits for a service that hangs, and often while somebody
+watches; what is costly to count in the console's own tables is counted with it, once for all who watch.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -15,8 +16,16 @@ from typing import Final
 
 import aiohttp
 
-from services.console import store
-from services.console.domain.condition import SERVICES, Health, ServiceHealth
+from services.console import months_store, store
+from services.console.domain.condition import (
+    SERVICES,
+    Checked,
+    Health,
+    Notice,
+    ServiceHealth,
+    Waiting,
+    notices,
+)
 from services.console.settings import Settings
 from shared import telemetry
 from shared.contracts.topics import TOPICS, Topic, group_of
@@ -27,6 +36,7 @@ from shared.web import HealthCheck
 
 _ANSWERS_WITHIN_S: Final = 2.0
 _WATCHED_FOR_S: Final = 60.0
+_UNWATCHED_EVERY_S: Final = 30.0
 _log = telemetry.logger()
 
 
@@ -34,21 +44,45 @@ _log = telemetry.logger()
 class Sight:
     """What was found when the others were last asked. `lag`: service -> Kafka topic -> events waiting.
 
-    `totals` as `store.totals` counts them; None while the database is away.
+    `totals` as `store.totals` counts them; None while the database is away. `conservation`: the last check.
     """
 
     health: tuple[ServiceHealth, ...] = ()
     lag: Mapping[str, Mapping[str, int]] | None = None
     totals: Row | None = None
+    waiting: tuple[Waiting, ...] = ()
+    dead_letters: int = 0
+    conservation: Row | None = None
     at: float = field(default=0.0)
 
     def waiting_for(self, service: str) -> int | None:
         """Events on all topics that the service has not yet dealt with; None where it is not known."""
         return None if self.lag is None else sum(self.lag.get(service, {}).values())
 
+    @property
+    def checked(self) -> Checked | None:
+        """The last conservation check; None where none was made."""
+        made = self.conservation
+        return None if made is None else Checked(made["at"], int(made["found"]["unaccounted"]))
+
+    def notices(self, now: datetime) -> list[Notice]:
+        """What to say at the top of a page."""
+        if self.totals is None:
+            return [Notice("wrong", "The console cannot read its own database just now.")] if self.at else []
+        return notices(
+            self.health,
+            self.waiting,
+            lag_known=self.lag is not None,
+            overdue=self.totals["overdue"],
+            dead_letters=self.dead_letters,
+            without_history=self.totals["without_history"],
+            now=now,
+            checked=self.checked,
+        )
+
 
 class Watch:
-    """Asks the others, every few seconds while somebody watches."""
+    """Asks the others, every few seconds while somebody watches, twice a minute while nobody does."""
 
     def __init__(self, settings: Settings, own_health: HealthCheck, database: Database) -> None:
         self._settings = settings
@@ -73,12 +107,20 @@ class Watch:
                 _log.warning("watch.late")
         return self._sight
 
+    def told(self) -> list[Notice]:
+        """What to say at the top of every page of those who run the system, as it was last seen."""
+        self._wanted_until = time.monotonic() + _WATCHED_FOR_S
+        self._wake.set()
+        return self._sight.notices(datetime.now(UTC))
+
     async def run(self) -> None:
         """Run for ever."""
         while True:
-            if time.monotonic() > self._wanted_until:
+            if time.monotonic() > self._wanted_until and self._sight.at:
                 self._wake.clear()
-                await self._wake.wait()
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(_UNWATCHED_EVERY_S):
+                        await self._wake.wait()
             sight = await self._look()
             async with self._fresh:
                 self._sight = sight
@@ -94,20 +136,28 @@ class Watch:
         if self._http is None:
             timeout = aiohttp.ClientTimeout(total=_ANSWERS_WITHIN_S)
             self._http = aiohttp.ClientSession(timeout=timeout)
-        health, lag, totals = await asyncio.gather(
+        health, lag, counted = await asyncio.gather(
             asyncio.gather(*(self._health_of(self._http, service) for service in SERVICES)),
             self._lag(),
-            self._totals(),
+            self._counted(),
         )
-        return Sight(tuple(health), lag, totals, time.monotonic())
+        return Sight(tuple(health), lag, *counted, at=time.monotonic())
 
-    async def _totals(self) -> Row | None:
+    async def _counted(self) -> tuple[Row | None, tuple[Waiting, ...], int, Row | None]:
         try:
             async with self._database.transaction() as tx:
-                return await store.totals(tx, datetime.now(UTC))
+                waiting = [Waiting(**row) for row in await store.waiting(tx)]
+                dead = await store.dead_letters(tx, limit=1)
+                checked = await months_store.conservation(tx)
+                return (
+                    await store.totals(tx, datetime.now(UTC)),
+                    tuple(waiting),
+                    dead[0]["total"] if dead else 0,
+                    checked,
+                )
         except Retryable as error:
             _log.warning("watch.no_totals", error=str(error))
-            return None
+            return None, (), 0, None
 
     async def _health_of(self, http: aiohttp.ClientSession, service: str) -> ServiceHealth:
         if service == "console":

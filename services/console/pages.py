@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any, Final
@@ -15,6 +15,7 @@ from fastapi.responses import HTMLResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from services.console.domain import pace, times
+from services.console.domain.condition import Notice
 from services.console.navigation import entries_for
 from services.console.views import RESPONSES
 
@@ -63,7 +64,7 @@ STATE_COLOURS: Final = {
 class Pages:
     """Renders templates. Made once, at the door; the files of an installed release do not change."""
 
-    def __init__(self) -> None:
+    def __init__(self, trace_page: str | None = None) -> None:
         self._environment = jinja2.Environment(
             loader=jinja2.FileSystemLoader(HERE / "templates"),
             autoescape=True,
@@ -77,6 +78,8 @@ class Pages:
             outline=pace.outline,
             case_link=case_link,
             screening_link=screening_link,
+            condition=list,
+            trace_page=trace_page,
             entries_for=entries_for,
             with_query=with_query,
             responses=RESPONSES,
@@ -95,6 +98,10 @@ class Pages:
             "fact": say_fact,
         }
         self._environment.filters.update(filters)
+
+    def put_on_top(self, told: Callable[[], Sequence[Notice]]) -> None:
+        """At the top of every page of those who run the system stands what `told()` gives."""
+        self._environment.globals["condition"] = told
 
     def page(self, template: str, *, code: int = 200, **shown: Any) -> HTMLResponse:
         """A page."""

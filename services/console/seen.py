@@ -57,10 +57,19 @@ class AcceptedSeen(_Seen):
     accepted_at: datetime
 
 
+class EntryOfHistory(_Seen):
+    """That something is known, and how surely; not what."""
+
+    link: str = "certain"
+
+
 class HistorySeen(_Seen):
-    """Whether there was a history, not what it says."""
+    """Whether there was a history, whether it knows of an earlier incident and of a council's record; not what
+    they say."""
 
     status: str = "unavailable"
+    incidents: list[EntryOfHistory] | None = None
+    involvement: list[EntryOfHistory] | None = None
 
 
 class EnrichedSeen(_Seen):
@@ -147,10 +156,12 @@ class BranchSeen(TypedDict):
 
 
 class AnswerSeen(TypedDict):
-    """That a recipient answered, and when; what it wrote stays where it is."""
+    """That a recipient answered, when, and which pathway it chose; what it wrote stays where it is."""
 
     delivery: NotRequired[str | None]
+    service: NotRequired[str]
     kind: str
+    pathway: NotRequired[str | None]
     at: str
 
 

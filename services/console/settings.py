@@ -43,6 +43,11 @@ class Settings(ServiceSettings):
     enrichment_url: str | None = Field(None, description="where enrichment listens")
     triage_url: str | None = Field(None, description="where triage listens")
     delivery_url: str | None = Field(None, description="where delivery listens")
+    trace_page: str | None = Field(
+        None,
+        pattern=r"^https?://[^{}]*\{trace_id\}[^{}]*$",
+        description="a trace's page in the trace backend, with {trace_id} in it; none: ids only",
+    )
     watch_every_s: float = Field(5, gt=0, le=300, description="how often the others are asked, while watched")
 
     @model_validator(mode="after")

@@ -61,16 +61,18 @@ async def save_accepted(tx: Transaction, rows: Sequence[Mapping[str, Any]]) -> N
 
 _ENRICHED_COLUMNS: Final = (
     *_COMMON, *_INCIDENT, ("revision", "bigint"), ("why", "text"), ("history_status", "text"),
+    ("repeat", "boolean"), ("traced", "boolean"),
 )  # fmt: skip
 _ENRICHED: Final = f"""
     INSERT INTO cases AS c ("case", force, area, test, trace_id, accepted_at, ledger, ledger_at,
-        enriched_revision, enriched_at, why, history_status)
+        enriched_revision, enriched_at, why, history_status, repeat, traced)
     SELECT t."case", t.force, t.area, t.test, t.trace_id, t.accepted_at, CAST(t.ledger AS jsonb), t.at,
-        t.revision, t.at, t.why, t.history_status
+        t.revision, t.at, t.why, t.history_status, t.repeat, t.traced
     FROM {_unnest(_ENRICHED_COLUMNS)}
     ON CONFLICT ("case") DO UPDATE SET {_KEEP_LATEST},
         enriched_revision = excluded.enriched_revision, enriched_at = excluded.enriched_at,
-        why = excluded.why, history_status = excluded.history_status
+        why = excluded.why, history_status = excluded.history_status,
+        repeat = coalesce(excluded.repeat, c.repeat), traced = coalesce(excluded.traced, c.traced)
 """  # noqa: S608
 
 
@@ -109,22 +111,23 @@ async def save_decided(tx: Transaction, rows: Sequence[Mapping[str, Any]]) -> No
 _ANSWERED_COLUMNS: Final = (
     *_COMMON, ("revision", "bigint"), ("version", "bigint"), ("state", "text"), ("branches", "text"),
     ("received", "text"), ("open_deliveries", "int"), ("open_due", "timestamptz"), ("open_service", "text"),
-    ("breached", "int"),
+    ("breached", "int"), ("met", "int"), ("late", "int"), ("outcome", "text"),
 )  # fmt: skip
 _ANSWERED: Final = f"""
     INSERT INTO cases AS c ("case", force, trace_id, ledger, ledger_at,
         told_revision, told_version, told_state, told_at,
-        branches, received, open_deliveries, open_due, open_service, breached)
+        branches, received, open_deliveries, open_due, open_service, breached, met, late, outcome)
     SELECT t."case", t.force, t.trace_id, CAST(t.ledger AS jsonb), t.at, t.revision, t.version, t.state, t.at,
         CAST(t.branches AS jsonb), string_to_array(t.received, E'\\n'), t.open_deliveries, t.open_due,
-        t.open_service, t.breached
+        t.open_service, t.breached, t.met, t.late, t.outcome
     FROM {_unnest(_ANSWERED_COLUMNS)}
     ON CONFLICT ("case") DO UPDATE SET
         trace_id = coalesce(c.trace_id, excluded.trace_id), {_KEEP_LEDGER},
         told_revision = excluded.told_revision, told_version = excluded.told_version,
         told_state = excluded.told_state, told_at = excluded.told_at, branches = excluded.branches,
         received = excluded.received, open_deliveries = excluded.open_deliveries,
-        open_due = excluded.open_due, open_service = excluded.open_service, breached = excluded.breached
+        open_due = excluded.open_due, open_service = excluded.open_service, breached = excluded.breached,
+        met = excluded.met, late = excluded.late, outcome = excluded.outcome
 """  # noqa: S608
 
 
@@ -253,11 +256,16 @@ async def totals(tx: Transaction, now: datetime) -> Row:
     return found
 
 
-# A dead letter is taken as dealt with when its service has since said something newer of the same case.
+# A dead letter is taken as dealt with when its service has since said something newer of the same case, or put
+# aside something else of it: what was sent again in vain is not counted twice.
 _STILL_WAITING: Final = """
     d.at >= coalesce(CASE d.service
         WHEN 'enrichment' THEN c.enriched_at WHEN 'triage' THEN c.decided_at WHEN 'delivery' THEN c.told_at
     END, '-infinity')
+    AND NOT EXISTS (
+        SELECT 1 FROM dead_letters_told AS n
+        WHERE n."case" = d."case" AND n.service = d.service AND n.topic = d.topic AND n.at > d.at
+    )
 """
 
 

@@ -6,15 +6,17 @@ One document per page, plain data, so that the page and `/v1/...` can never tell
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from services.console.domain import pace, times, waterfall
-from services.console.domain.condition import SERVICES, Waiting, notices
+from services.console.domain import pace, pipeline, times, waterfall
+from services.console.domain.condition import SERVICES, Waiting
 from services.console.domain.deliveries import ENDED, RECEIVED
 from services.console.outbound import Sight
 from shared.db import Row
 from shared.errors import Retryable
+from shared.vocabulary import CASE_STATES
 
 WINDOW: Final = timedelta(minutes=5)
 RESPONSES: Final[Mapping[str, str]] = {
@@ -46,15 +48,8 @@ def status(
     totals = sight.totals
     waits = {row["service"]: Waiting(row["service"], row["cases"], row["since"]) for row in waiting}
     dead_letters = dead[0]["total"] if dead else 0
-    told = notices(
-        sight.health,
-        list(waits.values()),
-        lag_known=sight.lag is not None,
-        overdue=totals["overdue"],
-        dead_letters=dead_letters,
-        without_history=totals["without_history"],
-        now=now,
-    )
+    now_sight = replace(sight, waiting=tuple(waits.values()), dead_letters=dead_letters)
+    told = now_sight.notices(now)
     health = {one.service: one for one in sight.health}
     services = []
     for name in SERVICES:
@@ -71,6 +66,9 @@ def status(
                 "waiting_cases": wait.cases if wait else 0,
                 "oldest_waiting_since": _moment(wait.since) if wait else None,
                 "oldest_waiting_s": _seconds(wait.since, now) if wait and wait.since else None,
+                "minutes_to_breach": pipeline.minutes_to_breach(
+                    name, wait.since if wait else None, nearest[0]["due"] if nearest else None, now
+                ),
             }
         )
     return {
@@ -97,10 +95,27 @@ def status(
             ],
         },
         "states_last_day": dict(totals["states"]),
+        "conservation": _conservation(sight.conservation, now),
         "dead_letters": {
             "waiting": dead_letters,
             "newest": [_dead_letter(row) for row in dead],
         },
+    }
+
+
+def _conservation(made: Row | None, now: datetime) -> dict[str, Any] | None:
+    """The last conservation check: `accepted`, each state with its count, `unaccounted`."""
+    if made is None:
+        return None
+    found = made["found"]
+    return {
+        "at": _moment(made["at"]),
+        "words": times.say_age(made["at"], now),
+        "accepted": found["accepted"],
+        "states": {state: found[state] for state in CASE_STATES},
+        "unverified": found["unverified"],
+        "unaccounted": found["unaccounted"],
+        "unaccounted_cases": found["unaccounted_cases"][:20],
     }
 
 

@@ -21,6 +21,7 @@ _WITHOUT: Final[Mapping[str, str]] = {
     "delivery": "No service is told. Decided cases wait and are not lost.",
 }
 _STUCK_AFTER: Final = timedelta(minutes=2)
+_CHECK_IS_OLD: Final = timedelta(minutes=15)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +44,14 @@ class Waiting:
 
 
 @dataclass(frozen=True, slots=True)
+class Checked:
+    """When `waymark reconcile` last came to its end, and how many revisions it found in no named state."""
+
+    at: datetime
+    unaccounted: int
+
+
+@dataclass(frozen=True, slots=True)
 class Notice:
     """A sentence for the top of the page. `wrong` needs somebody now; `mind` is to be known."""
 
@@ -59,9 +68,12 @@ def notices(
     dead_letters: int,
     without_history: int,
     now: datetime,
+    checked: Checked | None = None,
 ) -> list[Notice]:
-    """What to say at the top, the gravest first. Empty: all is well."""
+    """What to say at the top, the gravest first. Empty: all is well. `checked`: the last conservation check."""
     said = [notice for one in health for notice in _of_service(one)]
+    if checked is not None:
+        said += _of_check(checked, now)
     if overdue:
         said.append(
             Notice("wrong", f"{_count(overdue, 'case has', 'cases have')} a deadline that has passed unmet.")
@@ -71,7 +83,8 @@ def notices(
             Notice(
                 "wrong",
                 f"{_count(dead_letters, 'event', 'events')} could not be handled and "
-                f"{'waits' if dead_letters == 1 else 'wait'} for a person: waymark dead-letters list.",
+                f"{'waits' if dead_letters == 1 else 'wait'} for a person: see the page Dead letters, or "
+                "waymark dead-letters list.",
             )
         )
     for one in waiting:
@@ -95,6 +108,15 @@ def notices(
     if not lag_known:
         said.append(Notice("mind", "The broker does not say how much waits: the lags below are not known."))
     return sorted(said, key=lambda notice: notice.weight != "wrong")
+
+
+def _of_check(checked: Checked, now: datetime) -> list[Notice]:
+    if checked.unaccounted:
+        what = _count(checked.unaccounted, "accepted revision stands", "accepted revisions stand")
+        return [Notice("wrong", f"{what} in no named state: waymark reconcile names each.")]
+    if now - checked.at > _CHECK_IS_OLD:
+        return [Notice("mind", f"Nobody has checked for {say_length(now - checked.at)} that nothing is lost.")]
+    return []
 
 
 def _of_service(one: ServiceHealth) -> list[Notice]:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from services.console.domain.condition import ServiceHealth, Waiting, notices
+from services.console.domain.condition import Checked, ServiceHealth, Waiting, notices
 from services.console.domain.deliveries import sum_up
 from services.console.domain.times import exact, machine, minutes_until, say_age, say_deadline, say_duration
 
@@ -125,3 +125,13 @@ def test_a_delivery_held_for_a_person_still_has_its_deadline() -> None:
 
 def test_a_state_that_the_console_does_not_know_counts_as_open() -> None:
     assert sum_up([{"service": "marac", "state": "some_new_state", "due": None}]).open == 1
+
+
+def test_what_the_conservation_check_found_is_said_and_that_nobody_checked() -> None:
+    def of(minutes: int, unaccounted: int) -> list[str]:
+        checked = Checked(NOW - timedelta(minutes=minutes), unaccounted)
+        return said(checked=checked)
+
+    assert of(1, 0) == []
+    assert of(1, 1) == ["1 accepted revision stands in no named state: waymark reconcile names each."]
+    assert of(30, 0) == ["Nobody has checked for 30 minutes that nothing is lost."]

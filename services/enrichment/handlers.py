@@ -97,17 +97,20 @@ class Handlers:
     async def _tell_later_cases(
         self, tx: EmittingTransaction, learnt: Mapping[str, int], events: Mapping[str, Event[Any]]
     ) -> None:
-        """`learnt`: per case with news that others follow, its family's number."""
+        """`learnt`: per case with news, its family's number."""
         if not learnt:
             return
         causes = {number: cause_of(events[case]) for case, number in learnt.items()}
         try:
             async with store.within_budget(tx, self._budget_ms):
-                picture = await load_around(tx, (), causes)
+                cases = await store.told_of(tx, learnt)
+                if not cases:
+                    return
+                picture = await load_around(tx, (), {learnt[case] for case in cases})
         except LookupFailed:
             await self._register.rejoin_later(tx, causes)
             return
-        await self._register.reconsider(tx, picture, causes, next(iter(causes.values())), changed=learnt)
+        await self._register.reconsider(tx, picture, causes, next(iter(causes.values())), changed=cases)
 
     async def complete_history(self, tx: EmittingTransaction, case: str, payload: dict[str, Any]) -> None:
         """Timer: look up a history that could not be, and emit the case again with it."""

@@ -292,14 +292,9 @@ async def accepted_events(tx: Transaction, cases: Sequence[str]) -> dict[str, by
     return {row["case"]: row["accepted"] for row in rows}
 
 
-_WITH_LATER: Final = """
-    SELECT i."case", i.family FROM written JOIN incidents i USING ("case")
-    WHERE i.family IS NOT NULL AND EXISTS (
-        SELECT 1 FROM incidents l
-        WHERE l.family = i.family AND (l.accepted_at, l."case") > (i.accepted_at, i."case")
-    )
-"""
-"""Of the cases that something new was written of, those with later incidents in their family."""
+_WITH_FAMILY: Final = (
+    'SELECT i."case", i.family FROM written JOIN incidents i USING ("case") WHERE i.family IS NOT NULL'
+)
 
 
 _LEARN_DECISIONS: Final = """
@@ -332,13 +327,13 @@ _LEARN_ANSWERS: Final = """
 
 
 async def learn_decisions(tx: Transaction, decided: Mapping[str, domain.Decided]) -> dict[str, int]:
-    """Keep what was decided. Per case whose facts changed and that others follow, its family.
+    """Keep what was decided. Per case whose facts changed, its family.
 
     A case that stays referred to MARAC was referred on the first day, however often it is decided again.
     """
     cases = sorted(decided)
     rows = await tx.rows(
-        _LEARN_DECISIONS + _WITH_LATER,
+        _LEARN_DECISIONS + _WITH_FAMILY,
         cases=cases,
         levels=[decided[case].child_level for case in cases],
         notified=[decided[case].notified_css for case in cases],
@@ -360,11 +355,11 @@ async def heard_before(tx: Transaction, cases: Collection[str]) -> set[str]:
 async def learn_answers(
     tx: Transaction, told: Mapping[str, tuple[Sequence[domain.Taken], date | None]]
 ) -> dict[str, int]:
-    """Keep what children's services answered and when a MARAC heard it. Per case with news that others
-    follow, its family."""
+    """Keep what children's services answered and when a MARAC heard it. Per case with news, its
+    family."""
     cases = sorted(told)
     rows = await tx.rows(
-        _LEARN_ANSWERS + _WITH_LATER,
+        _LEARN_ANSWERS + _WITH_FAMILY,
         cases=cases,
         taken=[
             orjson.dumps([(one.pathway, one.at.isoformat()) for one in told[case][0]]).decode()
@@ -373,3 +368,27 @@ async def learn_answers(
         heard=[told[case][1] for case in cases],
     )
     return {row["case"]: row["family"] for row in rows}
+
+
+async def told_of(tx: Transaction, cases: Collection[str]) -> set[str]:
+    """Those of the cases that others are told of: with later incidents in their family, or in a family that is
+    likely to be of the same people as another."""
+    rows = await tx.rows(
+        """
+        SELECT i."case" FROM incidents i
+        WHERE i."case" = ANY(CAST(:cases AS text[])) AND (EXISTS (
+            SELECT 1 FROM incidents l
+            WHERE l.family = i.family AND (l.accepted_at, l."case") > (i.accepted_at, i."case")
+        ) OR EXISTS (
+            SELECT 1 FROM (
+                SELECT f."case" AS holder FROM incidents f WHERE f.family = i.family
+                UNION ALL SELECT '#' || r.source || E'\\n' || r.id FROM records r WHERE r.family = i.family
+            ) AS h JOIN people p ON p.holder = h.holder, LATERAL (
+                SELECT 1 FROM links l WHERE l.one = p.id AND l.open
+                UNION ALL SELECT 1 FROM links l WHERE l.other = p.id AND l.open
+            ) AS doubt
+        ))
+        """,
+        cases=sorted(cases),
+    )
+    return {row["case"] for row in rows}

@@ -268,12 +268,18 @@ async def test_whatever_comes_in_whatever_order_ends_as_if_joined_in_the_order_a
     people: list[Who] = [
         victim(),
         victim("Sian Price", known_as=["Sian Hughes"]),
+        victim("Sian Huhges"),
+        victim(born=None),
         victim("Jane Bell", "1999-09-09"),
         suspect(),
+        suspect("Marc Doyle"),
+        suspect(born="1966-11-30"),
         suspect("Kit Marsh", "1988-08-08"),
         child(),
         child("Cerys Doyle", "2026-03-02", "c2"),
         child("Al Bell", "2019-01-01", "c3"),
+        child("Owen Hughes", "2017-05-06", "c2"),
+        child("Olwen Hughes", id="c3"),
     ]
     for _ in range(15):
         await empty(worker)

@@ -15,6 +15,7 @@ from rich.table import Table
 
 from services.delivery.describing import SecretPlaces
 from services.delivery.directory import directory_of, read_files, with_places
+from services.delivery.domain import profile_table
 from services.delivery.domain.access_rules import rules_for
 from services.delivery.domain.recipients import Recipient
 from services.delivery.sealing import Sealer
@@ -178,3 +179,15 @@ def contracts(
     for name, document in published().items():
         (folder / name).write_bytes(orjson.dumps(document, option=orjson.OPT_INDENT_2) + b"\n")
         _errors.print(f"{folder / name}", soft_wrap=True)
+
+
+@app.command()
+def profiles(
+    out: Annotated[Path, typer.Option("-o", "--out", help="The page to write.")] = Path("docs/need-to-know.md"),
+) -> None:
+    """Write what each role sees, field by field, as a page.
+
+    Example: waymark recipients profiles -o docs/need-to-know.md
+    """
+    out.write_text(profile_table.page(), encoding="utf-8")
+    _errors.print(f"{out}", soft_wrap=True)

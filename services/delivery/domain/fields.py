@@ -178,3 +178,17 @@ def leaves(model: type[Contract], prefix: str = "") -> Iterator[tuple[str, About
             yield from leaves(inner, f"{path}.")
         else:
             yield path, model.field_class(name)
+
+
+def shown_in(plan: Plan, prefix: str = "") -> frozenset[str]:
+    """The paths of the plain fields that a plan shows."""
+    found: set[str] = set()
+    for name, shown in plan.items():
+        path = f"{prefix}{name}"
+        if shown is True:
+            found.add(path)
+        elif isinstance(shown, frozenset):
+            found |= {f"{path}.{inner}" for inner in shown}
+        elif isinstance(shown, dict):
+            found |= shown_in(shown, f"{path}.")
+    return frozenset(found)

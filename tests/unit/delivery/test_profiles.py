@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from copy import deepcopy
 from dataclasses import replace
+from pathlib import Path
 from typing import Annotated, Any, get_args
 
+import hypothesis
 import orjson
 import pytest
+from hypothesis import strategies as st
 
-from services.delivery.domain import fields
+from services.delivery.domain import fields, profile_table
 from services.delivery.domain.notification import completed, compose, for_stand_in, view_of_document
 from services.delivery.domain.profiles import PROFILES, profile_of
 from services.delivery.domain.projection import Shown, show
@@ -440,3 +443,65 @@ def test_a_withdrawal_carries_nothing_but_that_it_is_one() -> None:
 
 def test_the_children_of_the_contracts_are_read_as_children() -> None:
     assert {path for path, _ in fields.leaves(Child)} == set(fields.group_of(fields.ABOUT_A_CHILD))
+
+
+def test_the_page_of_profiles_is_what_notifications_are_made_by() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "need-to-know.md").read_text(encoding="utf-8")
+    assert page == profile_table.page(), "run: waymark recipients profiles -o docs/need-to-know.md"
+
+
+CONSENTS = ("given", "not_given", "unknown")
+CLOSED = frozenset({"id", "role", "schema", "from", "to", "kind", "force", "reference", "violence"})
+"""Fields that are read to decide what is shown, or that name the case: they keep their values."""
+
+
+@hypothesis.given(
+    role=st.sampled_from(sorted(PROFILES)), consent=st.sampled_from(CONSENTS), words=st.integers(0)
+)
+def test_nothing_outside_the_profile_gets_into_a_notification_whatever_is_written(
+    role: v.Service, consent: str, words: int
+) -> None:
+    """Every text of the incident is a word of its own. One that arrives, wherever in the notification, has to
+    be of a field that the role's plan shows."""
+    profile = profile_of(role, consent=consent, basis="consent")
+    written: dict[str, str] = {}
+    incident = marked(a_full_incident(), written, f"zq{words}x")
+    shown = show(incident, HISTORY, profile, ["c1"])
+    told = orjson.dumps([shown.incident, shown.history, shown.withheld]).decode()
+    allowed = {
+        f"{part}.{path}"
+        for part in ("case", "victim", "suspect", "other", "child")
+        if (plan := profile_table.plan_of(profile, part)) is not None
+        for path in fields.shown_in(plan)
+    }
+    assert {path for word, path in written.items() if word in told} <= allowed
+
+
+def marked(incident: dict[str, Any], written: dict[str, str], word: str) -> dict[str, Any]:
+    """The incident with a word of its own for each text that people write; `written`: the field of each."""
+    kinds = {"suspect": "suspect", "victim": "victim", "both": "victim", None: "victim"}
+    rest = {key: value for key, value in incident.items() if key not in ("adults", "children")}
+    return {
+        **_marked(rest, written, f"{word}a", "case"),
+        "adults": [
+            _marked(one, written, f"{word}b{i}", kinds.get(one.get("role"), "other"))
+            for i, one in enumerate(incident["adults"])
+        ],
+        "children": [
+            _marked(one, written, f"{word}c{i}", "child") for i, one in enumerate(incident["children"])
+        ],
+    }
+
+
+def _marked(value: Any, written: dict[str, str], word: str, path: str) -> Any:
+    if isinstance(value, dict):
+        return {
+            key: inner if key in CLOSED else _marked(inner, written, f"{word}k{i}", f"{path}.{key}")
+            for i, (key, inner) in enumerate(value.items())
+        }
+    if isinstance(value, list):
+        return [_marked(inner, written, f"{word}l{i}", path) for i, inner in enumerate(value)]
+    if isinstance(value, str):
+        written[f"{word}y"] = path
+        return f"{word}y"
+    return value

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal, Protocol
 
 from services.enrichment import links_read, store
-from services.enrichment.links_read import Pair, Place, Ruled, Side, Which
+from services.enrichment.links_read import Pair, Place, Reach, Ruled, Side, Which
 from services.enrichment.links_shown import show_pair
 from shared import audit
 from shared.contracts.base import write_exact_moment
@@ -47,7 +47,7 @@ class Retell(Protocol):
 
 
 class LinksDesk:
-    """What people see of pairs and do about them. `named_staff`: who may see restricted ones."""
+    """What people see of pairs and do about them. `named_staff`: who may see those of a restricted family."""
 
     def __init__(self, outbox: Outbox, retell: Retell, named_staff: Sequence[str]) -> None:
         self._outbox = outbox
@@ -126,20 +126,21 @@ class LinksDesk:
     ) -> dict[str, tuple[Side, Side]]:
         """Both sides of each pair of which the caller may see both."""
         on_file = await links_read.sides(tx, {mention for pair in pairs for mention in (pair.one, pair.other)})
-        unplaced = {one.family for one in on_file.values() if not one.areas and one.family is not None}
-        by_family = await links_read.family_areas(tx, unplaced) if unplaced else {}
+        families = {one.family for one in on_file.values() if one.family is not None}
+        reach = await links_read.reach_of(tx, families) if families else {}
         return {
             pair.name: (on_file[pair.one], on_file[pair.other])
             for pair in pairs
             if pair.one in on_file
             and pair.other in on_file
-            and all(self._may_see(caller, on_file[one], by_family) for one in (pair.one, pair.other))
+            and all(self._may_see(caller, on_file[one], reach) for one in (pair.one, pair.other))
         }
 
-    def _may_see(self, caller: Caller, side: Side, by_family: Mapping[int, frozenset[str]]) -> bool:
-        if side.restricted and caller.person not in self._named_staff:
+    def _may_see(self, caller: Caller, side: Side, reach: Mapping[int, Reach]) -> bool:
+        family = reach.get(side.family or 0, Reach())
+        if family.restricted and caller.person not in self._named_staff:
             return False
-        areas = side.areas or by_family.get(side.family or 0, frozenset())
+        areas = side.areas or family.areas
         return any(caller.may_see_area(area) for area in areas)
 
 

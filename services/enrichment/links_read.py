@@ -100,12 +100,6 @@ class Side:
         people = (*(self.incident.adults or ()), *(self.incident.children or ()))
         return next((one for one in people if one.id == self.own_id), None)
 
-    @property
-    def restricted(self) -> bool:
-        """Whether named staff alone may see it (London 2008 app. 2: so-called honour, forced marriage)."""
-        said = None if self.incident is None else self.incident.incident
-        return said is not None and bool(said.honour_based or said.forced_marriage)
-
 
 _RULED: Final = """
     SELECT one, other FROM (
@@ -234,17 +228,27 @@ def _side(row: Row) -> Side:
     return side
 
 
-async def family_areas(tx: Transaction, families: Collection[int]) -> dict[int, frozenset[str]]:
-    """The areas of each family's incidents: of a council's record that names no area, who may see it."""
-    found: dict[int, set[str]] = {}
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """Who may know of a family: people of its incidents' areas; named staff alone where it is `restricted`."""
+
+    areas: frozenset[str] = frozenset()
+    restricted: bool = False
+
+
+async def reach_of(tx: Transaction, families: Collection[int]) -> dict[int, Reach]:
+    """Who may know of each family, by all its incidents."""
+    areas: dict[int, set[str]] = {}
+    restricted = set()
     for row in await tx.rows(
         "SELECT family, account FROM incidents WHERE family = ANY(CAST(:families AS bigint[]))",
         families=sorted(families),
     ):
-        area: Any = orjson.loads(row["account"])["area"]
-        if area:
-            found.setdefault(row["family"], set()).add(area)
-    return {family: frozenset(areas) for family, areas in found.items()}
+        account: dict[str, Any] = orjson.loads(row["account"])
+        areas.setdefault(row["family"], set()).update(filter(None, [account["area"]]))
+        if account.get("restricted"):
+            restricted.add(row["family"])
+    return {family: Reach(frozenset(found), family in restricted) for family, found in areas.items()}
 
 
 async def rule(

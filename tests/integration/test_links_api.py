@@ -140,7 +140,13 @@ async def test_only_people_of_both_areas_see_a_pair_and_nobody_else_may_rule(off
 async def test_a_restricted_case_is_for_named_staff(office: Office) -> None:
     await two_families(office, incident=happened(forced_marriage=True))
     assert await office.waiting(office.social) == []
-    assert len(await office.waiting(office.police)) == 1
+    [pair] = await office.waiting(office.police)
+    assert (await office.rule(pair, "join", office.social)).status_code == 404
+    # So is all that is known of the family besides.
+    await office.worker.accept(accepted("R3", victim("Jane Bell", "1961-12-25"), at=3, area="northbury"))
+    await link(office.worker, "northshire/R1\na1", "northshire/R3\na1")
+    assert [one["other"]["case"] for one in await office.waiting(office.police)] == ["northshire/R3"]
+    assert await office.waiting(office.social) == []
 
 
 async def test_the_gravest_family_comes_first_and_a_page_goes_on_where_the_last_ended(office: Office) -> None:

@@ -52,6 +52,8 @@ class Account:
     violence: tuple[v.Violence, ...] | None = None
     injury: bool | None = None
     circumstances: Circumstances = NOTHING_TOLD
+    restricted: bool = False
+    """Whether named staff alone may know of it: so-called honour, forced marriage (London 2008 app. 2)."""
 
     @property
     def place(self) -> Place:
@@ -96,6 +98,7 @@ class Account:
             "violence": self.violence,
             "injury": self.injury,
             "circumstances": self.circumstances.as_data(),
+            "restricted": self.restricted,
         }
 
 
@@ -120,6 +123,7 @@ def account_from(case: str, accepted_at: datetime, data: dict[str, Any]) -> Acco
         violence=None if violence is None else tuple(violence),
         injury=data["injury"],
         circumstances=circumstances_from(data.get("circumstances")),
+        restricted=data.get("restricted", False),
     )
 
 
@@ -155,6 +159,7 @@ def account_of(accepted: IncidentAccepted) -> Account:
         violence=None if said is None or said.violence is None else tuple(said.violence),
         injury=injury(incident),
         circumstances=circumstances_of(incident),
+        restricted=said is not None and bool(said.honour_based or said.forced_marriage),
     )
 
 

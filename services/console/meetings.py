@@ -6,10 +6,10 @@ from __future__ import annotations
 import uuid
 from collections.abc import Mapping
 from datetime import date
-from typing import Any, Final
+from typing import Annotated, Any, Final
 from urllib.parse import parse_qs, quote
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import RedirectResponse
 
 from services.console.access import Access, Viewer, refuse_foreign
@@ -25,6 +25,7 @@ Data = Mapping[str, Any]
 
 ROLES: Final[tuple[Role, ...]] = ("coordinator", "person")
 STYLE: Final = "/v1/meetings/list.css"
+PER_PAGE: Final = 50
 _FORM_BYTES: Final = 65_536
 KINDS: Final = {"marac": "MARAC", "allocation_panel": "Allocation panel"}
 AGENCIES: Final = {one: one.replace("_", " ").capitalize() for one in v.ATTENDING} | {
@@ -80,7 +81,13 @@ def routes(pages: Pages, access: Access, others: Others, drafts: Drafts) -> APIR
     router = APIRouter(include_in_schema=False)
 
     async def shown(
-        viewer: Viewer, place: str, case: str | None, typed: Mapping[str, str], wrong: Data | None, code: int
+        viewer: Viewer,
+        place: str,
+        case: str | None,
+        typed: Mapping[str, str],
+        wrong: Data | None,
+        code: int,
+        page: int = 1,
     ) -> Response:
         """A list, or one case on it; with what somebody typed, and why it was not taken."""
         found = as_told(await others.get(viewer, "delivery", f"/v1/meetings/{place}", case=case))
@@ -90,6 +97,9 @@ def routes(pages: Pages, access: Access, others: Others, drafts: Drafts) -> APIR
             viewer=viewer,
             here="/meetings",
             told=found,
+            cases=found["cases"][(page - 1) * PER_PAGE : page * PER_PAGE],
+            page=page,
+            pages=max(1, -(-len(found["cases"]) // PER_PAGE)),
             one=None if case is None else found["cases"][0],
             place=f"/meetings/{place}",
             title=KINDS[found["kind"]],
@@ -122,9 +132,11 @@ def routes(pages: Pages, access: Access, others: Others, drafts: Drafts) -> APIR
         return _passed_on(await others.file(viewer, "delivery", STYLE))
 
     @router.get("/meetings/{kind}/{area}/{day}")
-    async def one_list(request: Request, kind: str, area: str, day: str) -> Response:
+    async def one_list(
+        request: Request, kind: str, area: str, day: str, page: Annotated[int, Query(ge=1, le=1000)] = 1
+    ) -> Response:
         viewer = await access.viewer(request, *ROLES)
-        return await shown(viewer, _place(kind, area, day), None, await _kept(request), None, 200)
+        return await shown(viewer, _place(kind, area, day), None, await _kept(request), None, 200, page)
 
     @router.get("/meetings/{kind}/{area}/{day}/case")
     async def one_case(request: Request, kind: str, area: str, day: str, id: str) -> Response:

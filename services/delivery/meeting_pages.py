@@ -156,7 +156,7 @@ def _row(number: int, one: Data) -> Iterator[Any]:
         yield "; ".join(address(adult) for adult in people)
     yield "; ".join(with_birth_date(child) for child in incident.get("children") or ())
     yield (incident.get("risk") or {}).get("level")
-    yield " ".join(why["because"] for why in view.get("why") or ())
+    yield " ".join(why["because"] for why in view.get("why_here") or view.get("why") or ())
     yield "; ".join(words(name) for name in view.get("handling") or ())
     yield "; ".join(one["see_also"])
     yield "; ".join(

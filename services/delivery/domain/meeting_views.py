@@ -149,6 +149,8 @@ def view_of(seat: Seat, decided: Decided, kind: v.MeetingKind) -> Data:
         decided, replace(route, service=service, about=about), seat.agency, profile=profile
     ).document
     shown = {key: composed[key] for key in ("incident", "history", "why", "handling") if composed.get(key)}
+    # The reasons that sent it to this meeting, apart from all that were found.
+    shown["why_here"] = [one for one in composed["why"] if one["rule"] in route.rules]
     shown["withheld"] = composed["sharing"]["withheld"]
     shown["consent"] = composed["sharing"]["consent"]
     return shown

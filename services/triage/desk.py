@@ -13,7 +13,7 @@ from services.triage import claims, screening, store
 from services.triage.claims import may_see, refuse_others
 from services.triage.domain.answers import choices, why_unfit
 from services.triage.explaining import why_look
-from services.triage.handlers import Handlers, record_act
+from services.triage.handlers import Handlers, news_between, record_act
 from services.triage.protocols.wording import named
 from services.triage.screening import Act, ActStanding
 from services.triage.store import Decided, Wanted
@@ -244,10 +244,12 @@ class Desk:
                 raise _no_such_case()
             acts = (await store.load_acts(tx, [case])).get(case, [])
             versions = await store.versions(tx, case)
+            before = None if found.supersedes is None else await store.event_of(tx, case, found.supersedes)
             who = caller.person or caller.key
             claimed = await claims.standing(tx, case, ledger.now())
             await audit.record(tx, who=who, act="looked", case=case, version=found.version)
         shown = _shown(found, acts, versions, who)
+        shown["news"] = [] if before is None else news_between(before, found.event) or []
         if claimed is not None:
             shown["claim"] = {"by": claimed.who, "until": write_moment(claimed.until)}
         return shown
@@ -358,10 +360,11 @@ def _certain(history: dict[str, Any]) -> tuple[dict[str, Any], dict[str, int]]:
     """The history without what only may be this family's, and how much of each kind that is: nothing of
     another record is told before a person confirms the link (design.md, promise 6)."""
     kept, likely = dict(history), {}
-    for part in ("incidents", "involvement", "marac", "children_known"):
-        entries = history.get(part)
-        if entries:
-            kept[part] = [one for one in entries if one.get("link", "certain") == "certain"]
+    for part, entries in history.items():
+        if isinstance(entries, list):
+            kept[part] = [
+                one for one in entries if not isinstance(one, dict) or one.get("link", "certain") == "certain"
+            ]
             if len(kept[part]) < len(entries):
                 likely[part] = len(entries) - len(kept[part])
     return kept, likely

@@ -118,7 +118,7 @@ class Handlers:
                 event.envelope.ledger,
                 started=event.started,
                 lane=event.envelope.lane,
-                news=_news(before.get(case), event.envelope),
+                news=None if case not in before else news_between(before[case].event, known[case].event),
             )
 
     async def decide_unheld(self, tx: EmittingTransaction, case: str, _: Mapping[str, Any]) -> None:
@@ -278,14 +278,13 @@ def _same_history(
     return screening.same_history(_envelopes.validate_json(before.event).body.history, history)
 
 
-def _news(before: Decided | None, envelope: Envelope[IncidentEnriched]) -> list[str] | None:
-    """What is known of the past now and was not when the case was decided before."""
-    if before is None or envelope.body.incident.withdrawn:
+def news_between(before: bytes, now: bytes) -> list[str] | None:
+    """What is known of the past by one enriched event that was not by another; of a withdrawn incident
+    nothing is."""
+    past, present = (orjson.loads(event)["body"] for event in (before, now))
+    if past["incident"].get("withdrawn") or present["incident"].get("withdrawn"):
         return None
-    past = _envelopes.validate_json(before.event).body
-    if past.incident.withdrawn:
-        return None
-    return news_of(past.history.as_json(), envelope.body.history.as_json()) or None
+    return news_of(past["history"], present["history"]) or None
 
 
 async def keep_waiting(tx: EmittingTransaction, decided: Decided, before: Decided | None) -> None:

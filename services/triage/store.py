@@ -287,6 +287,14 @@ async def versions(tx: Transaction, case: str) -> list[Row]:
     )
 
 
+async def event_of(tx: Transaction, case: str, version: int) -> bytes | None:
+    """The enriched event that a version was decided on, envelope and all."""
+    event: bytes | None = await tx.value(
+        'SELECT event FROM decisions WHERE "case" = :case AND version = :version', case=case, version=version
+    )
+    return event
+
+
 @dataclass(frozen=True, slots=True)
 class Wanted:
     """Which of what waits is asked for. `areas`: whose (None: all); `restricted`: such cases too; `area`:

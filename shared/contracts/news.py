@@ -55,19 +55,22 @@ def _rising(before: Data, now: Data) -> Iterator[str]:
 def _incidents(before: Data, now: Data) -> Iterator[str]:
     if now.get("incidents") is None:
         return
-    old, new = ({(i["force"], i["reference"]): i for i in _list(one, "incidents")} for one in (before, now))
-    more, fewer = len(new.keys() - old.keys()), len(old.keys() - new.keys())
-    likely = sum(_is_likely(new[key]) for key in new.keys() - old.keys())
+    old, new = ({(i["force"], i["reference"]): i for i in _sure(one, "incidents")} for one in (before, now))
+    may_be, now_may_be = (
+        {(i["force"], i["reference"]) for i in _list(one, "incidents") if _is_likely(i)}
+        for one in (before, now)
+    )
+    confirmed = len((new.keys() - old.keys()) & may_be)
+    more, fewer = len(new.keys() - old.keys()) - confirmed, len(old.keys() - new.keys())
     if more:
-        doubt = f", {likely} of them only likely the same people's" if likely else ""
-        yield f"{_count(more, 'earlier incident')} not known before{doubt}"
-    if fewer:
-        yield f"{_count(fewer, 'earlier incident')} fewer: withdrawn, or found to be other people's"
-    both = old.keys() & new.keys()
-    confirmed = sum(_is_likely(old[key]) and not _is_likely(new[key]) for key in both)
+        yield f"{_count(more, 'earlier incident')} not known before"
     if confirmed:
         yield f"{_count(confirmed, 'earlier incident')} confirmed to be the same people's"
-    learnt = sum(_but(old[key], "link") != _but(new[key], "link") for key in both)
+    if fewer:
+        yield f"{_count(fewer, 'earlier incident')} fewer: withdrawn, or found to be other people's"
+    if perhaps := len(now_may_be - may_be - old.keys()):
+        yield f"{_count(perhaps, 'earlier incident')} that may be the same people's"
+    learnt = sum(old[key] != new[key] for key in old.keys() & new.keys())
     if learnt:
         yield f"something new of {_count(learnt, 'earlier incident')}"
 
@@ -92,7 +95,7 @@ def _involvement(before: Data, now: Data) -> Iterator[str]:
 def _known_levels(history: Data) -> dict[str, str]:
     """Per child (empty: the family) the most that any record tells."""
     found: dict[str, str] = {}
-    for one in _list(history, "involvement"):
+    for one in _sure(history, "involvement"):
         level = "open" if one.get("open") else one.get("level")
         child = one.get("child") or ""
         if level is not None and _rank(found.get(child)) < _rank(level):
@@ -105,7 +108,7 @@ def _rank(level: str | None) -> int:
 
 
 def _without_freshness(history: Data) -> list[dict[str, Any]]:
-    return [_but(one, *_HOW_FRESH) for one in _list(history, "involvement")]
+    return [_but(one, *_HOW_FRESH) for one in _sure(history, "involvement")]
 
 
 _LISTS: Final[tuple[tuple[str, Callable[[Data], Any], str, str], ...]] = (
@@ -122,7 +125,7 @@ def _lists(before: Data, now: Data) -> Iterator[str]:
     for name, key, one_of_them, several in _LISTS:
         if now.get(name) is None:
             continue
-        old, new = ({key(one): one for one in _list(history, name)} for history in (before, now))
+        old, new = ({key(one): one for one in _sure(history, name)} for history in (before, now))
         more, fewer = len(new.keys() - old.keys()), len(old.keys() - new.keys())
         learnt = sum(old[one] != new[one] for one in old.keys() & new.keys())
         if more:
@@ -135,6 +138,11 @@ def _lists(before: Data, now: Data) -> Iterator[str]:
 
 def _list(history: Data, name: str) -> Sequence[Any]:
     return history.get(name) or ()
+
+
+def _sure(history: Data, name: str) -> list[Any]:
+    """Of another record that is only likely the same people's nothing is told, but that there is one."""
+    return [one for one in _list(history, name) if not _is_likely(one)]
 
 
 def _is_likely(entry: Data) -> bool:

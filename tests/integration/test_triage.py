@@ -303,6 +303,7 @@ async def test_what_says_nothing_new_makes_no_version(world: World) -> None:
     assert second.why == "late_knowledge"
     assert second.history.incidents is not None
     assert second.news == ["1 earlier incident not known before"]
+    assert (await world.get("officer", f"/v1/cases/{case}")).json()["news"] == second.news
     rows = await world.rows('SELECT version FROM decisions WHERE "case" = :case ORDER BY version', case=case)
     assert [row["version"] for row in rows] == [1, 2]
 

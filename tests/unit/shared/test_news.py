@@ -29,7 +29,7 @@ def history(**parts: Any) -> dict[str, Any]:
         (
             {},
             {"incidents": [{**EARLIER, "link": "likely"}]},
-            ["1 earlier incident not known before, 1 of them only likely the same people's"],
+            ["1 earlier incident that may be the same people's"],
         ),
         (
             {"incidents": [{**EARLIER, "link": "likely"}]},
@@ -94,6 +94,18 @@ def history(**parts: Any) -> dict[str, Any]:
 )
 def test_what_is_new_is_told_in_words(before: dict[str, Any], now: dict[str, Any], news: list[str]) -> None:
     assert news_of(history(**before), history(**now)) == news
+
+
+def test_of_what_is_only_likely_nothing_is_told_but_that_there_is_an_incident() -> None:
+    likely = {
+        "incidents": [{**EARLIER, "link": "likely", "child_level": 4}],
+        "involvement": [{"child": "c1", "level": "open", "link": "likely"}],
+        "marac": [{"victim": "a1", "referred_on": "2026-02-03", "link": "likely"}],
+        "children_known": [{"id": "k1", "link": "likely"}],
+        "orders": [{"person": "a2", "order": "restraining", "told_on": "2026-02-03", "link": "likely"}],
+        "relationships": [{"from": "a1", "to": "p-1", "kind": "partner", "link": "likely"}],
+    }
+    assert news_of(history(), history(**likely)) == ["1 earlier incident that may be the same people's"]
 
 
 def test_that_somebody_looked_again_is_no_news() -> None:

@@ -129,14 +129,13 @@ class MeetingActs:
         if posted.act == "move":
             because = acting.needed("because")
             left, joins = meetings.moved(before, acting.needed("to"), acting.who, because, place.area, now)
-            await meetings_store.save_listing(tx, left)
-            await meetings_store.save_listing(tx, joins)
+            await meetings_store.save_listings(tx, [left, joins])
             return joins
         if posted.act == "heard":
             after = meetings.heard(before, posted.on or place.meeting.day, acting.who, place.area, now)
         else:
             after = meetings.not_heard(before)
-        await meetings_store.save_listing(tx, after)
+        await meetings_store.save_listings(tx, [after])
         await self._tell(tx, cases[before.case], after)
         return after
 
@@ -158,7 +157,6 @@ class MeetingActs:
         if not noted:
             must_be_held(acting.place)
         one = Attendance(acting.needed("agency"), posted.who.strip(), acting.needed("standing"), posted.seq)
-        _no_nul(one.who)
         if not await meetings_store.note_attendance(tx, meeting, one, acting.who, ledger.now()):
             noted = await meetings_store.attendance(tx, meeting)
             now = next(a for a in noted if (a.agency, a.who) == (one.agency, one.who))
@@ -186,9 +184,9 @@ class MeetingActs:
             area=place.meeting.area,
             held_on=place.meeting.day,
             case=listing.case,
-            what=_no_nul(acting.needed("what")),
+            what=acting.needed("what"),
             agency=agency,
-            who=_no_nul(posted.who.strip()),
+            who=posted.who.strip(),
             due=due,
             seq=1,
             agreed_by=acting.who,
@@ -229,12 +227,6 @@ def must_be_sensible(due: date, today: date, held_on: date) -> None:
         raise Refused(
             422, "Not that day", "Give a day from the meeting's on, at most a year later.", fields=["due"]
         )
-
-
-def _no_nul(text: str) -> str:
-    if "\x00" in text:
-        raise Refused(422, "Not an act", "Text cannot contain the character NUL.")
-    return text
 
 
 def _shown(acting: _Acting, action: Action) -> Data:

@@ -115,6 +115,8 @@ def _day(said: str) -> date | None:
 
 
 def _posted(parsed: Any) -> Posted:
+    if isinstance(parsed, dict) and any("\x00" in text for text in parsed.values() if isinstance(text, str)):
+        raise Refused(422, "Not an act", "Text cannot contain the character NUL.")
     try:
         return Posted.model_validate(parsed)
     except ValidationError as error:

@@ -13,21 +13,23 @@ from services.delivery.domain.meeting_actions import Action, Attendance
 from services.delivery.domain.meetings import Listing, Meeting
 from shared.db import Row, Transaction
 
-_LISTING: Final = (
-    "kind", "area", "held_on", '"case"', "seq", "standing", "version", "referred_at", "joined_at", "changed_at",
-    "restricted", "event", "late_by", "late_because", "moved_to", "moved_because", "moved_from", "heard_on",
-    "heard_by",
-)  # fmt: skip
+_LISTING: Final[dict[str, str]] = {
+    "kind": "text", "area": "text", "held_on": "date", '"case"': "text", "seq": "int", "standing": "text",
+    "version": "int", "referred_at": "timestamptz", "joined_at": "timestamptz", "changed_at": "timestamptz",
+    "restricted": "boolean", "event": "bytea", "late_by": "text", "late_because": "text", "moved_to": "date",
+    "moved_because": "text", "moved_from": "date", "heard_on": "date", "heard_by": "text",
+}  # fmt: skip
+"""Each column with its type."""
 _KEY: Final = ("kind", "area", "held_on", '"case"')
 _ACTION: Final = (
     "id", "kind", "area", "held_on", '"case"', "what", "agency", "who", "due", "seq", "agreed_by", "agreed_at",
     "done_at", "done_by", "chase_at", "chases",
 )  # fmt: skip
 
-_SAVE_LISTING: Final = (
-    f"INSERT INTO meeting_cases ({', '.join(_LISTING)}) "  # noqa: S608 (names from the table above)
-    f"VALUES ({', '.join(':' + one.strip(chr(34)) for one in _LISTING)}) "
-    f"ON CONFLICT ({', '.join(_KEY)}) DO UPDATE SET "
+_SAVE_LISTINGS: Final = (
+    f"INSERT INTO meeting_cases ({', '.join(_LISTING)}) SELECT * FROM unnest("  # noqa: S608 (names from above)
+    + ", ".join(f"CAST(:{name.strip(chr(34))} AS {kind}[])" for name, kind in _LISTING.items())
+    + f") ON CONFLICT ({', '.join(_KEY)}) DO UPDATE SET "
     + ", ".join(f"{one} = excluded.{one}" for one in _LISTING if one not in _KEY)
 )
 _SAVE_ACTION: Final = (
@@ -85,9 +87,14 @@ async def list_of(tx: Transaction, meeting: Meeting) -> list[Listing]:
     return [Listing(**row) for row in rows]
 
 
-async def save_listing(tx: Transaction, one: Listing) -> None:
-    """Store a listing whose case is locked."""
-    await tx.execute(_SAVE_LISTING, **{name.strip('"'): getattr(one, name.strip('"')) for name in _LISTING})
+async def save_listings(tx: Transaction, listings: Sequence[Listing]) -> None:
+    """Store listings whose cases are locked, each list and case once. What moved away goes first: a case
+    stands on one list of an area at a time."""
+    if not listings:
+        return
+    ordered = sorted(listings, key=lambda one: one.standing != "moved")
+    names = [name.strip('"') for name in _LISTING]
+    await tx.execute(_SAVE_LISTINGS, **{name: [getattr(one, name) for one in ordered] for name in names})
 
 
 async def save_heard(tx: Transaction, case: CaseRecord) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 
 from services.delivery import meetings_store
 from services.delivery.domain.case import CaseRecord, Decided, Delivery, Route
@@ -38,8 +38,15 @@ def concerns_meetings(decided: Decided, before: CaseRecord | None, earlier: Sequ
 async def refer(tx: EmittingTransaction, referrals: Sequence[Referral], areas: Areas, now: datetime) -> None:
     """Bring the lists up to date with these versions, in their order. Their cases are locked."""
     standing: dict[tuple[str, str, str], Listing] = {}
+    changed: dict[tuple[str, str, str, date], Listing] = {}
     for one in await meetings_store.standing_of(tx, [referral.decided.case for referral in referrals]):
         standing[one.case, one.kind, one.area] = one
+
+    def put(key: tuple[str, str, str], one: Listing) -> None:
+        if one.standing != "moved":
+            standing[key] = one
+        changed[(*key, one.held_on)] = one
+
     for referral in referrals:
         decided = referral.decided
         goes_to: dict[tuple[str, str, str], tuple[Route, Area]] = {}
@@ -51,27 +58,24 @@ async def refer(tx: EmittingTransaction, referrals: Sequence[Referral], areas: A
             before = standing.get(key)
             after = referred(before, decided, route, area, referral.event, now)
             if before is not None and before.held_on != after.held_on:
-                await meetings_store.save_listing(tx, moved_on(before, after, now))
-            standing[key] = after
-            await meetings_store.save_listing(tx, after)
-            if before is None or before.held_on != after.held_on or before.standing != after.standing:
-                await _note(tx, after, "meeting.listed")
+                put(key, moved_on(before, after, now))
+            put(key, after)
         for key, before in list(standing.items()):
             if key[0] == decided.case and key not in goes_to:
-                standing[key] = no_longer_referred(before, decided, referral.event, now)
-                await meetings_store.save_listing(tx, standing[key])
-                await _note(tx, standing[key], f"meeting.{standing[key].standing}")
+                put(key, no_longer_referred(before, decided, referral.event, now))
+                await _note(tx, standing[key])
+    await meetings_store.save_listings(tx, list(changed.values()))
 
 
-async def _note(tx: EmittingTransaction, one: Listing, act: str) -> None:
+async def _note(tx: EmittingTransaction, one: Listing) -> None:
+    """Write into the audit that a case left a list. That it joined, its row says itself."""
     await audit.record(
         tx,
         who="delivery",
-        act=act,
+        act=f"meeting.{one.standing}",
         case=one.case,
         kind=one.kind,
         area=one.area,
         day=one.held_on.isoformat(),
         version=one.version,
-        late=one.late_by is not None,
     )

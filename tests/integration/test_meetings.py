@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import csv
 import io
 from copy import deepcopy
@@ -240,9 +241,12 @@ async def test_the_second_of_two_people_is_told_what_changed(world: World) -> No
     assert stale.status_code == 409
     assert stale.json()["now"]["version"] == 2
     seq = stale.json()["now"]["seq"]
-    assert (await act(world, day, second, act="heard", case=case, seq=seq)).status_code == 200
-    again = await act(world, day, first, act="heard", case=case, seq=seq)
-    assert (again.status_code, again.json()["now"]["heard_by"]) == (409, "c-2")
+    both = await asyncio.gather(
+        *(act(world, day, who, act="heard", case=case, seq=seq) for who in (first, second))
+    )
+    assert sorted(answer.status_code for answer in both) == [200, 409]
+    [told] = [answer.json()["now"] for answer in both if answer.status_code == 409]
+    assert told["heard_by"] in ("c-1", "c-2")
     at: dict[str, Any] = {"act": "attendance", "agency": "health", "who": "Ms Price", "seq": 0}
     assert (await act(world, day, first, **at, standing="attended")).status_code == 200
     other = await act(world, day, second, **at, standing="apologies")
@@ -377,15 +381,58 @@ async def test_what_is_withdrawn_or_no_longer_referred_says_so_and_tells_nothing
 
 
 async def test_a_family_of_two_areas_stands_on_both_lists_and_a_test_record_on_none(world: World) -> None:  # noqa: F811
-    routes = [a_route("marac", about=["a1"]), a_route("allocation_panel", about=["c1"])]
-    await world.tell(referred("m-both", routes=routes), referred("m-test", told={"test": True}))
+    routes = [
+        a_route("marac", about=["a1"]),
+        a_route("marac", about=["c1"], area="westmoor"),
+        a_route("allocation_panel", about=["c1"]),
+    ]
+    history = {"status": "complete", "incidents": [], "marac": [{**REPEAT, "referred_on": "2026-02-03"}]}
+    await world.tell(
+        referred("m-both", routes=routes, history=history), referred("m-test", told={"test": True})
+    )
     keeper, day = await coordinator(world), next_open()
-    await listed(world, day, keeper, "northshire/m-both")
+    one = await listed(world, day, keeper, "northshire/m-both")
+    assert one["repeat_of"] == ["2026-02-03"]
+    there = load_area(world.folder / "areas" / "westmoor.yaml").meeting_for(datetime.now(UTC))
+    await listed(world, there, keeper, "northshire/m-both", area="westmoor")
     panel = await world.client.get(f"/v1/meetings/allocation_panel/northbury/{day}", headers=keeper)
-    [one] = panel.json()["cases"]
-    assert one["case"] == "northshire/m-both"
+    assert [one["case"] for one in panel.json()["cases"]] == ["northshire/m-both"]
     assert "police" in {agency["agency"] for agency in panel.json()["attendance"]}
     assert await world.rows("SELECT 1 FROM meeting_cases WHERE \"case\" = 'northshire/m-test'") == []
+    # The earlier referral turns out to be other people's, and the child lives in Northbury after all.
+    apart = {"status": "complete", "incidents": [], "marac": []}
+    await world.tell(referred("m-both", version=2, routes=routes[:1], history=apart))
+
+    async def split() -> bool:
+        here = await listed(world, day, keeper, "northshire/m-both")
+        gone = await listed(world, there, keeper, "northshire/m-both", area="westmoor")
+        return (here["repeat_of"], here["standing"], gone["standing"]) == ([], "listed", "not_referred")
+
+    await until(split, "no repeat any more, and off the other area's list")
+
+
+async def test_what_is_no_act_is_said_to_be_none_and_breaks_nothing(world: World) -> None:  # noqa: F811
+    await world.tell(referred("m-bad"))
+    keeper, day = await coordinator(world), next_open()
+    case = (await listed(world, day, keeper, "northshire/m-bad"))["case"]
+    wrong: tuple[Any, ...] = (
+        [], 7, {}, {"act": "burn"}, {"act": "heard"}, {"act": "heard", "case": case, "seq": "one"},
+        {"act": "heard", "case": case, "seq": 2**40}, {"act": "heard", "case": case, "seq": 1, "on": "someday"},
+        {"act": "heard", "case": "a\x00b"}, {"act": "move", "case": case, "seq": 1, "to": "2026-12-40"},
+        {"act": "move", "case": case, "seq": 1, "to": str(day), "because": "x" * 1001},
+        {"act": "attendance", "agency": "circus", "standing": "attended"}, {"act": "done", "seq": 1},
+        {"act": "agree", "case": case, "what": " ", "agency": "idva", "due": str(day)},
+        {"act": "heard", "case": case, "seq": 1, "heard_by": "somebody else"},
+    )  # fmt: skip
+    for posted in wrong:
+        answer = await world.client.post(
+            f"/v1/meetings/marac/northbury/{day}/acts", json=posted, headers=keeper
+        )
+        assert answer.status_code == 422, posted
+        assert answer.headers["content-type"] == "application/problem+json"
+    for act_on in ({"act": "heard", "case": "northshire/nothing"}, {"act": "done", "id": "none", "seq": 1}):
+        assert (await act(world, day, keeper, **act_on)).status_code == 404
+    assert (await listed(world, day, keeper, case))["seq"] == 1
 
 
 async def test_a_list_is_had_as_a_spreadsheet_without_formulas_and_on_paper(world: World) -> None:  # noqa: F811

@@ -31,6 +31,8 @@ STATEMENTS = (
         PRIMARY KEY (kind, area, held_on, "case")
     )
     """,
+    # Compressing what is written once and read a few times would cost more than it saves.
+    "ALTER TABLE meeting_cases ALTER COLUMN event SET STORAGE EXTERNAL",
     # A case stands on one list of an area at a time; what moved away leaves its mark on the list it left.
     """
     CREATE UNIQUE INDEX meeting_cases_once ON meeting_cases ("case", kind, area) WHERE standing <> 'moved'

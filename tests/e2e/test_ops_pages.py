@@ -98,6 +98,8 @@ async def test_an_ops_engineer_finds_a_dead_letter_and_sends_it_again_once_its_c
         assert world.reader.applied == ["northshire/spoilt"]
         assert "olu" in await tab.page.inner_text("main")
         await sound(eyes, "dead-letters-done", f"{world.address}/dead-letters")
+        await sound(eyes, "dead-letter-unknown", f"{world.address}/dead-letters/enrichment:99")
+        assert "nothing aside under this number" in await eyes.page.inner_text("main")
 
 
 async def test_a_recipient_in_trouble_comes_first_and_its_connection_can_be_tried(world: OpsWorld) -> None:

@@ -18,14 +18,17 @@ from services.console.access import Access, Viewer
 from services.console.domain import month as figures
 from services.console.domain import times
 from services.console.pages import Pages, with_query
+from shared import telemetry
 from shared.db import Database
-from shared.errors import Refused
+from shared.errors import Refused, Retryable
 from shared.keys import Role
 from shared.spreadsheets import cell
 from shared.web import JsonResponse
 
 ROLES: Final[tuple[Role, ...]] = ("board", "coordinator", "person", "ops")
 FRESH_FOR_S: Final = 15.0
+WAITED_FOR_AFTER_S: Final = 300.0
+"""What is older than this is not shown: whoever looks waits until it is counted."""
 _REST: Final = 50
 """Counting takes a fiftieth of the time at most, however many cases there are."""
 _LOOKED_BACK: Final = timedelta(days=800)
@@ -46,6 +49,8 @@ WORDS: Final = {
     "rejected": "rejected",
 }
 
+_log = telemetry.logger()
+
 
 class Months:
     """Counts all months at once, and again when that is old; one copy counts once however many look."""
@@ -53,20 +58,38 @@ class Months:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._counting = asyncio.Lock()
+        self._again: asyncio.Task[None] | None = None
         self._cells: Sequence[figures.Cell] = ()
         self._at: datetime | None = None
-        self._good_until = float("-inf")
+        self._counted_at = self._took_s = 0.0
 
     async def counted(self) -> tuple[Sequence[figures.Cell], datetime]:
-        """What was counted, and when. Raises Retryable while the database is away."""
+        """What was counted, and when. What is a little old is given while it is counted again. Raises Retryable
+        while the database is away."""
+        age = time.monotonic() - self._counted_at
+        if self._at is None or age > WAITED_FOR_AFTER_S:
+            await self._count()
+        elif age > max(FRESH_FOR_S, _REST * self._took_s) and (self._again is None or self._again.done()):
+            self._again = asyncio.create_task(self._count_later())
+        assert self._at is not None  # noqa: S101 (it was counted, or that was refused)
+        return self._cells, self._at
+
+    async def _count(self) -> None:
+        asked = time.monotonic()
         async with self._counting:
-            if self._at is None or time.monotonic() >= self._good_until:
-                began, at = time.monotonic(), datetime.now(UTC)
-                async with self._database.transaction() as tx:
-                    self._cells = await months_store.cells(tx, at - _LOOKED_BACK)
-                self._at = at
-                self._good_until = time.monotonic() + max(FRESH_FOR_S, _REST * (time.monotonic() - began))
-            return self._cells, self._at
+            if self._at is not None and self._counted_at >= asked:
+                return
+            began, at = time.monotonic(), datetime.now(UTC)
+            async with self._database.transaction() as tx:
+                self._cells = await months_store.cells(tx, at - _LOOKED_BACK)
+            self._at, self._counted_at = at, time.monotonic()
+            self._took_s = self._counted_at - began
+
+    async def _count_later(self) -> None:
+        try:
+            await self._count()
+        except Retryable as error:
+            _log.warning("months.waiting", error=str(error))
 
 
 def routes(pages: Pages, access: Access, months: Months) -> APIRouter:

@@ -15,6 +15,8 @@ from services.console.pages import Pages
 from shared.keys import Role
 
 ROLES: Final[tuple[Role, ...]] = ("ops", "person", "coordinator", "board")
+_DIFFERENCES: Final = ("same", "services", "higher", "lower")
+_SMALL: Final = 2
 
 
 def routes(pages: Pages, access: Access, others: Others) -> APIRouter:
@@ -63,15 +65,17 @@ def say_day(day: str) -> str:
 
 
 def compared(counts: Mapping[str, Any]) -> dict[str, Any]:
-    """What a shadow differed by, with the whole and the widths of a bar in per cent."""
-    names = ("same", "services", "higher", "lower")
-    total = sum(counts[name] for name in names)
+    """What a shadow differed by, with the whole and the parts of a bar in per cent. A number that is kept back
+    is None; it is drawn as a small one."""
+    drawn = {name: _SMALL if counts[name] is None else counts[name] for name in _DIFFERENCES}
+    total = sum(drawn.values())
     left, parts = 0.0, []
-    for name in names:
-        width = 100 * counts[name] / total if total else 0.0
+    for name, cases in drawn.items():
+        width = 100 * cases / total if total else 0.0
         parts.append({"name": name, "cases": counts[name], "x": round(left, 2), "width": round(width, 2)})
         left += width
-    return {**counts, "total": total, "parts": parts}
+    kept_back = any(counts[name] is None for name in _DIFFERENCES)
+    return {**counts, "total": None if kept_back else total, "parts": parts}
 
 
 def _coming(then: Mapping[str, Any]) -> dict[str, Any]:

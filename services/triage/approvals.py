@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from shared import audit
 from shared.db import Database, Transaction
 from shared.errors import Refused
 from shared.keys import Caller
+
+DIFFERENCES: Final = ("same", "services", "higher", "lower")
+"""How a shadow's decision may differ (`services/triage/live.py: difference`)."""
 
 
 async def published(tx: Transaction) -> frozenset[tuple[str, str]]:
@@ -88,10 +91,7 @@ async def counted(tx: Transaction) -> list[dict[str, Any]]:
                 "area": key[0],
                 "live": key[1],
                 "shadow": key[2],
-                "same": 0,
-                "higher": 0,
-                "lower": 0,
-                "services": 0,
+                **dict.fromkeys(DIFFERENCES, 0),
             },
         )
         one[row["difference"]] = row["cases"]

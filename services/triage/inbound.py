@@ -22,7 +22,8 @@ from shared import vocabulary as v
 from shared.contracts.base import read_moment, write_moment
 from shared.contracts.topics import ENRICHED, Topic
 from shared.errors import Refused
-from shared.keys import KeyRing, Role, must_be
+from shared.keys import Caller, KeyRing, Role, must_be
+from shared.small_numbers import told
 from shared.stage import Handler
 from shared.timers import TimerHandler
 from shared.web import JsonResponse, parse_json, read_body
@@ -144,7 +145,7 @@ def routes(desk: Desk, claims: Claims, live: LiveProtocols, keys: KeyRing) -> AP
     @router.get("/v1/protocols", tags=["protocols"])
     async def protocols(request: Request) -> JsonResponse:
         """Every protocol, whether it may decide, where it does, and what shadows differed by."""
-        must_be(await keys.caller(request.headers.get("authorization")), *READERS)
+        caller = must_be(await keys.caller(request.headers.get("authorization")), *READERS)
         async with desk.database.transaction() as tx:
             given, differences = await approvals.approvals_of(tx), await approvals.counted(tx)
         return JsonResponse(
@@ -153,14 +154,14 @@ def routes(desk: Desk, claims: Claims, live: LiveProtocols, keys: KeyRing) -> AP
                 "in_force": live.in_force(ledger.now()),
                 "safeguards": live.library.safeguards.ref,
                 "approvals": given,
-                "shadows": differences,
+                "shadows": _as_told(caller, differences),
             }
         )
 
     @router.get("/v1/protocols/{id_}/{version}", tags=["protocols"])
     async def protocol(id_: str, version: int, request: Request) -> JsonResponse:
         """One protocol: every rule in plain words with reason and source, who approved it, what differed."""
-        must_be(await keys.caller(request.headers.get("authorization")), *READERS)
+        caller = must_be(await keys.caller(request.headers.get("authorization")), *READERS)
         found = live.shown(f"{id_}/{version}")
         if found is None:
             raise Refused(404, "No such protocol", "There is no protocol of this name and version.")
@@ -171,7 +172,9 @@ def routes(desk: Desk, claims: Claims, live: LiveProtocols, keys: KeyRing) -> AP
             {
                 **found,
                 "approvals": [one for one in given if one["protocol"] == ref],
-                "shadows": [one for one in differences if ref in (one["live"], one["shadow"])],
+                "shadows": _as_told(
+                    caller, [one for one in differences if ref in (one["live"], one["shadow"])]
+                ),
             }
         )
 
@@ -203,6 +206,13 @@ def _page_mark(said: str) -> tuple[datetime, str]:
         return read_moment(moment), str(_plain(case))
     except ValueError:
         raise Refused(422, "Not a page", "Ask with the `next` of an earlier answer in `after`.") from None
+
+
+def _as_told(caller: Caller, counts: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """What shadows differed by. A board sees figures alone: small numbers are kept back (null)."""
+    if caller.role != "board":
+        return counts
+    return [{**one, **{name: told(one[name]) for name in approvals.DIFFERENCES}} for one in counts]
 
 
 _Shape = TypeVar("_Shape", bound=BaseModel)

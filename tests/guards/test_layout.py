@@ -20,6 +20,7 @@ PURE_SHARED = {
     "shared.errors",
     "shared.areas",
     "shared.canonical",
+    "shared.small_numbers",
 }
 # What reaches outside: a domain module may import none of it, however deep the name.
 IO_MODULES = {

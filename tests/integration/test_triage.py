@@ -741,6 +741,12 @@ async def test_what_the_shadow_differs_by_is_counted_where_anybody_can_see_it(wo
         one for one in (await world.get("ops", "/v1/protocols")).json()["shadows"] if one["area"] == "northbury"
     ]
     assert (one["live"], one["shadow"]) == ("london-dvrim/1", "blackburn-with-darwen/1")
+    to_a_board = [
+        row[how]
+        for row in (await world.get("board", "/v1/protocols")).json()["shadows"]
+        for how in ("same", "services", "higher", "lower")
+    ]
+    assert all(number is None or number % 5 == 0 for number in to_a_board), "small numbers are kept back"
 
 
 async def test_a_board_reads_what_is_in_force_and_every_rule_in_plain_words(world: World) -> None:

@@ -1,8 +1,7 @@
 """A month in figures for a board: counted, small numbers kept back, ready to be drawn. Pure.
 
-How small numbers are kept back is the rule of NHS Digital's mental health services statistics: 1 to 4 is not
-told, everything above is told to the nearest 5, so that no difference of two figures tells of a family either.
-Shares are of the rounded figures, in whole per cent, and of 20 cases or more.
+Small numbers are kept back (`shared/small_numbers.py`). Shares are of the rounded figures, in whole per cent,
+and of 20 cases or more.
 """
 
 from __future__ import annotations
@@ -13,8 +12,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from services.console.domain.study import STUDY
+from shared.small_numbers import told
 
-FEWEST: Final = 5
 OF_AT_LEAST: Final = 20
 MONTHS_SHOWN: Final = 12
 RULE: Final = (
@@ -50,13 +49,6 @@ class Cell:
     cases: int
     met: int
     late: int
-
-
-def told(count: int) -> int | None:
-    """A number as it may be told: None for 1 to 4, else to the nearest 5."""
-    if count == 0:
-        return 0
-    return None if count < FEWEST else 5 * ((count + 2) // 5)
 
 
 def share(part: int, whole: int) -> int | None:

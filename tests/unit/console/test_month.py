@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.console.domain.deliveries import outcome_of, sum_up
-from services.console.domain.month import Cell, month_of, rows_of, share, told
+from services.console.domain.month import Cell, month_of, rows_of, share
 from services.console.domain.study import STUDY
+from shared.small_numbers import told
 
 
 def cell(cases: int, month: str = "2026-11", area: str = "northbury", **other: Any) -> Cell:

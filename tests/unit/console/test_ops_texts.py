@@ -100,6 +100,14 @@ def test_a_boards_own_protocol_says_who_approved_it_and_what_its_shadow_differed
     assert "does not answer" not in page, "what is wrong with the system is for ops"
 
 
+def test_a_small_number_of_the_shadow_is_kept_back_from_a_board() -> None:
+    counts = {"area": "northbury", "live": "london-dvrim/1", "shadow": "torbay/1"}
+    shown = compared({**counts, "same": 50, "services": 0, "higher": None, "lower": 85})
+    assert shown["total"] is None
+    assert [part["cases"] for part in shown["parts"]] == [50, 0, None, 85]
+    assert sum(part["width"] for part in shown["parts"]) == pytest.approx(100, abs=0.05)
+
+
 def test_a_months_area_is_text_on_the_page_and_in_a_spreadsheet() -> None:
     cells = [Cell("2026-11", HOSTILE, "none", None, None, None, 30, 20, 5)]
     it = {

@@ -26,7 +26,7 @@ FORM_BYTES: Final = 4096
 
 HEALTH: Final[Mapping[str, tuple[str, str]]] = {
     "well": ("green", "well"),
-    "never_tried": ("grey", "not tried yet"),
+    "never_tried": ("grey", "not tried since the start"),
     "not_verified": ("yellow", "not verified"),
     "resting": ("yellow", "left alone for a while"),
     "failing": ("red", "failing"),
@@ -125,15 +125,16 @@ def routes(pages: Pages, access: Access, others: Others) -> APIRouter:
 def _line(one: Mapping[str, Any], now: datetime) -> dict[str, Any]:
     work, states = one["work"], one["state"]
     health = _health(states, work)
+    total = work["waiting"] + work["in_inbox"] + work["held"]
     return {
         **one,
         "health": health,
-        "rank": (not work["at_risk"], -list(HEALTH).index(health)),
+        "rank": (not work["at_risk"], -max(1, list(HEALTH).index(health)), not total),
         "ways": [
             {**_NOTHING_KNOWN, **channel, **state}
             for channel, state in zip(one["channels"], states, strict=True)
         ],
-        "total": work["waiting"] + work["in_inbox"] + work["held"],
+        "total": total,
         "oldest": _age(work["oldest_since"], now),
         "breach": times.say_deadline(datetime.fromisoformat(work["due"]), now) if work["due"] else None,
         "late": bool(work["due"]) and datetime.fromisoformat(work["due"]) <= now,

@@ -33,11 +33,13 @@ from tests.integration.test_delivery import describe, describe_areas, serve
 from tests.integration.test_delivery import settings as delivery_settings
 from tests.integration.test_recipients_api import Hook
 from tests.integration.test_recovery import Reader
+from tests.integration.test_triage import describe_trial
 from tests.integration.waiting import until
 
 ROLES: dict[str, dict[str, Any]] = {
     "ops": {"role": "ops", "person": "olu"},
     "screener": {"role": "person", "person": "ann", "agency": "police", "areas": ("northbury", "westmoor")},
+    "social": {"role": "person", "person": "sam", "agency": "childrens_services", "areas": ("northbury",)},
     "elsewhere": {"role": "person", "person": "sue", "agency": "police", "areas": ("southmere",)},
     "coordinator": {"role": "coordinator", "person": "col", "agency": "marac", "areas": ("northbury",)},
     "board": {"role": "board", "person": "bea", "areas": ("northbury",)},
@@ -75,6 +77,7 @@ async def ops_world(servers: Servers, folder: Path) -> AsyncIterator[OpsWorld]:
     """All of it up, until the block is left."""
     (folder / "recipients").mkdir()
     describe_areas(folder / "areas")
+    describe_trial(folder / "own")
     async with AsyncExitStack() as stack:
         where: dict[str, Any] = {
             "database": servers.database, "kafka": servers.kafka, "partitions": servers.partitions
@@ -84,7 +87,7 @@ async def ops_world(servers: Servers, folder: Path) -> AsyncIterator[OpsWorld]:
         describe(folder / "recipients", hook_port)
         apps = {
             "enrichment": _failing_enrichment(reader, where),
-            "triage": triage_app(TriageSettings(**where, areas=folder / "areas")),
+            "triage": triage_app(TriageSettings(**where, areas=folder / "areas", protocols=folder / "own")),
             "delivery": delivery_app(
                 delivery_settings(servers, folder, secrets_key=Fernet.generate_key().decode())
             ),

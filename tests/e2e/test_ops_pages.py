@@ -168,6 +168,23 @@ async def test_everybody_reads_what_is_in_force_in_plain_words(world: OpsWorld) 
         assert "every area, beside its protocol" in await tab.page.inner_text("main")
 
 
+async def test_two_people_of_two_agencies_approve_a_boards_own_protocol_on_its_page(world: OpsWorld) -> None:
+    said = {"screener": "It waits for somebody of another agency", "social": "it may decide now"}
+    for who, words in said.items():
+        async with browser.tab() as tab:
+            await world.sign_in(tab, who, "/protocols/board-trial/1")
+            await sound(tab, f"protocol-own-{who}")
+            await tab.page.get_by_role("button", name="Approve this version").click()
+            assert words in await tab.page.get_by_role("status").inner_text()
+            assert await tab.page.get_by_role("button", name="Approve this version").count() == 0
+    async with browser.tab() as tab:
+        await world.sign_in(tab, "board", "/protocols/board-trial/1")
+        main = await tab.page.inner_text("main")
+        assert "ann (police)" in main
+        assert "sam (children's services)" in main
+        assert await tab.page.get_by_role("button", name="Approve this version").count() == 0, "a board reads"
+
+
 async def test_the_pipeline_is_a_picture_with_words_and_what_is_wrong_stands_on_every_page(
     world: OpsWorld,
 ) -> None:
@@ -230,20 +247,20 @@ async def test_a_board_sees_its_month_beside_the_study_on_paper_and_as_a_file(wo
 
 
 PAGES = {
-    "/status": {"ops", "screener", "elsewhere"},
-    "/cases": {"ops", "screener", "elsewhere"},
-    "/cases/northshire/ill-1": {"ops", "screener"},
-    "/recipients": {"ops", "screener", "elsewhere"},
-    "/recipients/northbury-children": {"ops", "screener"},
-    "/screening": {"screener", "elsewhere"},
-    "/meetings": {"coordinator", "screener", "elsewhere"},
+    "/status": {"ops", "screener", "social", "elsewhere"},
+    "/cases": {"ops", "screener", "social", "elsewhere"},
+    "/cases/northshire/ill-1": {"ops", "screener", "social"},
+    "/recipients": {"ops", "screener", "social", "elsewhere"},
+    "/recipients/northbury-children": {"ops", "screener", "social"},
+    "/screening": {"screener", "social", "elsewhere"},
+    "/meetings": {"coordinator", "screener", "social", "elsewhere"},
     "/dead-letters": {"ops"},
     "/dead-letters/enrichment:1": {"ops"},
-    "/protocols": {"ops", "screener", "elsewhere", "coordinator", "board"},
-    "/protocols/london-dvrim/1": {"ops", "screener", "elsewhere", "coordinator", "board"},
-    "/month": {"ops", "screener", "elsewhere", "coordinator", "board"},
-    "/month.csv": {"ops", "screener", "elsewhere", "coordinator", "board"},
-    "/month.json": {"ops", "screener", "elsewhere", "coordinator", "board"},
+    "/protocols": {"ops", "screener", "social", "elsewhere", "coordinator", "board"},
+    "/protocols/london-dvrim/1": {"ops", "screener", "social", "elsewhere", "coordinator", "board"},
+    "/month": {"ops", "screener", "social", "elsewhere", "coordinator", "board"},
+    "/month.csv": {"ops", "screener", "social", "elsewhere", "coordinator", "board"},
+    "/month.json": {"ops", "screener", "social", "elsewhere", "coordinator", "board"},
 }
 
 

@@ -142,6 +142,18 @@ class World:
             await database.close()
 
 
+def describe_trial(folder: Path) -> None:
+    """A board's own protocol, as it would lie in its folder."""
+    folder.mkdir()
+    trial = (HEAD + rule("when: {strangulation: true}", "at_least: {child_level: 4}")).replace(
+        "id: trial", "id: board-trial"
+    )
+    (folder / "board-trial.v1.yaml").write_text(trial)
+    (folder / "board-trial.v1.cases.yaml").write_text(
+        CASES.replace("trial/1", "board-trial/1").replace("child_level: 3", "child_level: 4")
+    )
+
+
 @pytest_asyncio.fixture(loop_scope="module", scope="module")
 async def world(servers: Servers) -> AsyncIterator[World]:
     async with AsyncExitStack() as stack:
@@ -159,14 +171,8 @@ async def world(servers: Servers) -> AsyncIterator[World]:
             for name, who in PEOPLE.items():
                 held[name] = (await keys.create(tx, **who))[1]
         await owner.close()
-        own = Path(stack.enter_context(TemporaryDirectory()))
-        trial = (HEAD + rule("when: {strangulation: true}", "at_least: {child_level: 4}")).replace(
-            "id: trial", "id: board-trial"
-        )
-        (own / "board-trial.v1.yaml").write_text(trial)
-        (own / "board-trial.v1.cases.yaml").write_text(
-            CASES.replace("trial/1", "board-trial/1").replace("child_level: 3", "child_level: 4")
-        )
+        own = Path(stack.enter_context(TemporaryDirectory())) / "own"
+        describe_trial(own)
         app = create_app(
             Settings(
                 database=servers.database,

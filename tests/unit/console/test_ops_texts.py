@@ -90,6 +90,9 @@ def test_a_boards_own_protocol_says_who_approved_it_and_what_its_shadow_differed
         one=one,
         from_words="1 December 2026",
         then=[],
+        done="approved",
+        refused=HOSTILE,
+        may_approve=True,
         approvals=[given],
         shadows=[compared({**counts, "same": 60, "services": 20, "higher": 20, "lower": 0})],
     )

@@ -17,6 +17,7 @@ from waymark import terminal
 from waymark.bench import intake as intake_bench
 from waymark.bench import linkage as linkage_bench
 from waymark.bench import linkage_quality
+from waymark.bench import register as register_bench
 from waymark.bench import triage as triage_bench
 from waymark.bench.pipeline import Options, bench_pipeline
 from waymark.terminal import DataOption, JsonOption
@@ -206,6 +207,7 @@ def linkage(
     scale: Annotated[bool, typer.Option(help="Load the sizes and measure the time.")] = True,
     quality: Annotated[bool, typer.Option(help="Measure how well people are told apart.")] = True,
     splink: Annotated[bool, typer.Option(help="Measure Splink beside, on the same pairs.")] = True,
+    register: Annotated[bool, typer.Option(help="Hold the register itself against a simulated month.")] = True,
     families: Annotated[int, typer.Option(min=100, help="Simulated incidents behind the register.")] = 4000,
     each: Annotated[int, typer.Option(min=10, help="Queries of each kind of error and look-alike.")] = 500,
     data: DataOption = None,
@@ -229,6 +231,9 @@ def linkage(
         if scale:
             options = linkage_bench.Options(place, [int(size) for size in sizes.split(",")], incidents)
             document |= asyncio.run(linkage_bench.bench_scale(options, say))
+        if register:
+            aside = place / "register"
+            document["register"] = asyncio.run(register_bench.bench_register(aside, say, incidents=families))
         if quality:
             document |= linkage_quality.measure_linkage_quality(
                 splink=splink, families=families, each=each, say=say
@@ -243,6 +248,8 @@ def linkage(
         terminal.print_json(document)
     else:
         for table in linkage_bench.tables(document) if scale else ():
+            terminal.out.print(table)
+        for table in register_bench.tables(document["register"]) if register else ():
             terminal.out.print(table)
         for table in linkage_quality.tables(document) if quality else ():
             terminal.out.print(table)

@@ -8,6 +8,7 @@ is measured (`waymark bench linkage`).
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
+from functools import lru_cache
 from hashlib import blake2b
 from typing import Final
 
@@ -19,6 +20,12 @@ MOST_PER_KEY: Final = 200
 """People who may share a key before it is passed over."""
 MOST_COMPARED: Final = 40
 """People compared with each who is asked for."""
+
+
+@lru_cache(maxsize=1 << 14)
+def _unpacked(mention: str, packed: bytes) -> Person:
+    """A mention is a candidate many times over: those of its family, and those who live or are called alike."""
+    return unpack(mention, packed)
 
 
 def digest_of(key: str, *, test: bool = False) -> int:
@@ -133,5 +140,5 @@ async def find_candidates(
         limit=most_per_key + 1,
         most=most_compared,
     ):
-        found[row["place"]].append(unpack(row["id"], row["person"]))
+        found[row["place"]].append(_unpacked(row["id"], row["person"]))
     return found

@@ -12,6 +12,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+import orjson
+
 from services.enrichment.domain.linkage.spelling import name_words, words_of
 
 _PLACEHOLDERS: Final = frozenset({"19000101", "19010101", "18000101", "99991231", "19000100"})
@@ -103,7 +105,7 @@ def pack(person: Person) -> bytes:
 
 def unpack(identity: str, packed: bytes) -> Person:
     """The person whom `pack` wrote."""
-    given, family, others, born, sex, postcode, line, street, town, area, phones, *rest = json.loads(packed)
+    given, family, others, born, sex, postcode, line, street, town, area, phones, *rest = orjson.loads(packed)
     pnc_id, school, child = rest
     return Person(
         id=identity,

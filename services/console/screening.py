@@ -14,7 +14,7 @@ from fastapi.responses import RedirectResponse
 
 from services.console import store, views
 from services.console.access import Access, Viewer, refuse_foreign
-from services.console.domain import casework, times
+from services.console.domain import casework, past, times
 from services.console.drafts import Drafts
 from services.console.others import Answer, Others
 from services.console.pages import Pages, screening_link, with_query
@@ -147,6 +147,7 @@ def routes(pages: Pages, access: Access, database: Database, others: Others, dra
             relations=casework.relations(found["incident"]),
             happened=casework.happened(found["incident"]),
             timeline=casework.timeline(found["incident"], found["history"], now.date()),
+            past=past.in_lines(found["incident"], found["history"]),
             aside=_may_be_set_aside(found["decision"]["receipt"]),
             proposal=_proposal(found["acts"]),
             typed={name: values for name, values in typed.items() if name not in ("version", "act")},

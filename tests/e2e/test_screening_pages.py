@@ -113,6 +113,11 @@ def a_past() -> History:
                 {"id": "R-1", "child": "c1", "born": "2014-05-17", "area": "northbury"},
                 {"id": "R-2", "born": "2021-01-09", "area": "northbury"},
             ],
+            "orders": [
+                {"person": "a1", "order": "bail", "told_on": "2026-06-01"},
+                {"person": "a1", "order": "occupation", "told_on": "2026-07-01", "link": "likely"},
+            ],
+            "repeats": [{"months": 6, "incidents": 1}],
         }
     )  # fmt: skip
 
@@ -164,6 +169,9 @@ async def test_the_case_page_shows_both_agencies_and_nothing_of_a_link_in_doubt(
         assert "open case, worker Team 4" in text
         assert "OLD-2" in text
         assert "MAYBE-1" not in await tab.page.content()
+        assert "Earlier incidents: 1 in 6 months." in text
+        assert "bail (told on 1 June 2026)" in text
+        assert "occupation" not in text
         assert await tab.page.locator(".way-timeline .way-mark").count() >= 2
         assert await tab.page.locator(".way-timeline .way-bar--working").count() == 2
         await sound(tab, "screening-case")

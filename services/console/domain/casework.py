@@ -138,6 +138,8 @@ def _known(record: Data | None) -> Iterator[str]:
         yield f"born {record['born']}"
     if record.get("area"):
         yield f"of {record['area']}"
+    if (record.get("homes") or 0) > 1:
+        yield f"{record['homes']} homes within a year"
     school = record.get("school") or {}
     if school.get("name"):
         yield f"school: {school['name']}"
@@ -157,6 +159,8 @@ def _involved(entries: Iterable[Data]) -> Iterator[str]:
             yield f"plan: {str(plan).replace('_', ' ')}"
         if one.get("re_referrals"):
             yield f"referred again {one['re_referrals']} times"
+        if one.get("stop_start"):
+            yield "stop-start: help was closed and begun again"
         if one.get("as_of"):
             stale = ": out of date, ask" if one.get("stale") else ""
             yield f"as of {str(one['as_of'])[:10]}{stale}"

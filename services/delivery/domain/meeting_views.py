@@ -14,16 +14,13 @@ from typing import Any, Final
 from services.delivery.domain.case import Decided, Route
 from services.delivery.domain.meetings import Listing, earlier_hearings
 from services.delivery.domain.notification import compose, consent_of
-from services.delivery.domain.profiles import PROFILES, PROTECTION, Profile, profile_of
+from services.delivery.domain.profiles import POLICE, PROFILES, Profile, profile_of
 from services.delivery.domain.restricted import REACHES_FAMILY
 from shared import vocabulary as v
 from shared.areas import Area
 from shared.contracts.base import read_moment
 
 Data = dict[str, Any]
-
-POLICE: Final = replace(PROTECTION, past=frozenset({"ref", "earlier", "marac"}))
-"""Theirs is the incident; what social care knows of the family is not for them (design.md, promise 11)."""
 
 
 @dataclass(frozen=True, slots=True)

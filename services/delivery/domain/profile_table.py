@@ -11,6 +11,7 @@ from services.delivery.domain.profiles import (
     CONTACT_ONLY,
     DUTY,
     NOTHING_MORE,
+    POLICE,
     PROFILES,
     Profile,
     profile_of,
@@ -25,6 +26,7 @@ _SECTIONS: Final[Sequence[tuple[str, str, Mapping[str, str]]]] = (
     ("Children", "child", fields.ABOUT_A_CHILD),
     ("The past", "past", fields.ABOUT_THE_PAST),
 )
+_ROWS: Final[Sequence[tuple[str, Profile]]] = (*PROFILES.items(), ("police_at_a_meeting", POLICE))
 _SHORT: Final = {"child_abuse_investigation": "child abuse inv.", "specialist_domestic_abuse": "specialist DA"}
 
 
@@ -47,7 +49,7 @@ def _lines() -> Iterator[str]:
     yield ""
     yield "| role | her whereabouts | the suspect's | children | rules told | without the victim's consent |"
     yield "| --- | --- | --- | --- | --- | --- |"
-    for role, profile in PROFILES.items():
+    for role, profile in _ROWS:
         yield (
             f"| {_words(role)} | {_yes(profile.whereabouts)} | {_yes(profile.suspect_whereabouts)} "
             f"| {_children(profile)} | {profile.reasons} | {_unasked(role)} |"
@@ -58,7 +60,7 @@ def _lines() -> Iterator[str]:
         yield ""
         yield "| role | sees of it |"
         yield "| --- | --- |"
-        for role, profile in PROFILES.items():
+        for role, profile in _ROWS:
             yield f"| {_words(role)} | {_seen(profile, part, groups)} |"
     yield ""
     yield "## What the groups hold"
@@ -116,7 +118,7 @@ def _children(profile: Profile) -> str:
 
 
 def _unasked(role: str) -> str:
-    if role in DUTY:
+    if role in DUTY or role not in PROFILES:
         return "the same: it has a duty of its own"
     unasked = profile_of(role, consent="not_given", basis="consent")  # type: ignore[arg-type]
     if unasked == CONTACT_ONLY:

@@ -219,6 +219,10 @@ PROFILES: Final[Mapping[v.Service, Profile]] = {
     ),
 }
 
+POLICE: Final = replace(PROTECTION, past=_of("ref earlier marac"))
+"""The police at a meeting: theirs is the incident; what social care knows of the family is not for them
+(design.md, promise 11). No route goes to them."""
+
 DUTY: Final = frozenset({"childrens_services", "child_abuse_investigation", "sexual_offence_unit", "marac"})
 """Who is told because somebody is to be protected, whether or not the victim agrees."""
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, get_args
 
+import orjson
 import pytest
 
+from services.delivery.domain import fields, profile_table
 from services.delivery.domain.answers import Closed
 from services.delivery.domain.meeting_actions import Action, chased, done, first_chase, undone
 from services.delivery.domain.meeting_views import (
@@ -26,10 +28,12 @@ from services.delivery.domain.meetings import (
     no_longer_referred,
     referred,
 )
+from services.delivery.domain.profiles import profile_of
 from shared import vocabulary as v
 from shared.areas import load_areas
 from tests.builders import an_incident
 from tests.unit.delivery.builders import a_route, decided, route
+from tests.unit.delivery.test_profiles import CONSENTS, HISTORY, a_full_incident, marked
 
 AREA = load_areas().by_id["northbury"]
 LAST_MOMENT = datetime(2026, 11, 23, 17, 0, tzinfo=UTC)
@@ -148,6 +152,29 @@ def test_no_seat_without_leave_learns_where_the_victim_is(seat: Seat) -> None:
     if seat.agency == "police" and seat.service is None:
         assert "Ms Price" not in told
         assert "involvement" not in view_of(seat, case, "marac")["history"]
+
+
+@pytest.mark.parametrize("consent", CONSENTS)
+@pytest.mark.parametrize("seat", seats(), ids=lambda seat: f"{seat.agency}-{seat.service}")
+def test_nothing_outside_a_seats_profile_gets_onto_its_list_whatever_is_written(
+    seat: Seat, consent: str
+) -> None:
+    """The page and the sheet are made of this view and nothing else."""
+    written: dict[str, str] = {}
+    incident = marked(a_full_incident(), written, "zq")
+    incident["consent"] = {"asked": True, "given": {"given": True, "not_given": False}.get(consent)}
+    case = decided(a_route("marac", basis="consent"), incident=incident, history=HISTORY)
+    told = orjson.dumps(view_of(seat, case, "marac")).decode()
+    profile = seat.profile
+    if seat.service is not None:
+        profile = profile_of(seat.service, consent=consent, basis="consent", level="medium")
+    allowed = {
+        f"{part}.{path}"
+        for part in ("case", "victim", "suspect", "other", "child")
+        if (plan := profile_table.plan_of(profile, part)) is not None
+        for path in fields.shown_in(plan)
+    }
+    assert {path for word, path in written.items() if word in told} <= allowed
 
 
 def an_action(**changes: Any) -> Action:

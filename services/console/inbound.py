@@ -47,7 +47,7 @@ def routes(pages: Pages, access: Access, database: Database, watch: Watch) -> AP
         now = datetime.now(UTC)
         since = now - views.WINDOW - timedelta(seconds=20)
         async with database.transaction() as tx:
-            return views.status(
+            shown = views.status(
                 sight,
                 now=now,
                 waiting=await store.waiting(tx),
@@ -56,6 +56,9 @@ def routes(pages: Pages, access: Access, database: Database, watch: Watch) -> AP
                 histograms=await store.histograms(tx, since),
                 passages=await store.passages(tx, since),
             )
+        if viewer.areas is not None and shown["conservation"] is not None:
+            shown["conservation"]["unaccounted_cases"] = []  # of all areas
+        return shown
 
     async def case_of(viewer: Viewer, case: str) -> dict[str, Any]:
         async with database.transaction() as tx:

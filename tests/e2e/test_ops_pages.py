@@ -279,6 +279,9 @@ async def test_each_page_opens_to_its_roles_alone_and_names_nobody(world: OpsWor
                 assert answer.status_code == 403, f"{who} {path}"
             foreign = {**world.bearer("ops"), "origin": "https://elsewhere.example"}
             assert (await client.post(path, headers=foreign)).status_code == 403, path
+        for who, sees in (("ops", True), ("screener", False)):
+            status = (await client.get("/v1/status", headers=world.bearer(who))).text
+            assert ("northshire/lost" in status) is sees, "a case of any area is for ops alone"
         beyond = await client.post(
             "/recipients/northbury-children", headers=world.bearer("elsewhere"), data={"do": "ping"}
         )

@@ -52,7 +52,10 @@ def evaluate(
     history: Annotated[
         Path | None, typer.Option(help="What was known before; for one incident.", exists=True, dir_okay=False)
     ] = None,
-    area: Annotated[str | None, typer.Option(help="The deciding area. Otherwise the incident's.")] = None,
+    area: Annotated[
+        str | None,
+        typer.Option(help="The deciding area. Otherwise where a child lives, the victim, or it happened."),
+    ] = None,
     as_of: Annotated[
         str | None, typer.Option(help="When deadlines begin. Otherwise when the incident was recorded.")
     ] = None,

@@ -17,8 +17,9 @@ from pydantic import ValidationError
 from services.triage.domain import decide
 from services.triage.domain.protocol import Protocol
 from services.triage.protocols import Library
+from services.triage.screening import governing_area
 from shared.areas import Area, Areas
-from shared.contracts.history import History
+from shared.contracts.history import UNAVAILABLE, History
 from shared.contracts.incident import Incident
 from shared.contracts.reading import Reading, read_incident
 from shared.errors import Refused
@@ -82,10 +83,11 @@ def read_history(path: Path) -> History:
         raise WrongUse(f"{path} is not a history: /{where} cannot be read.") from None
 
 
-def choose_area(areas: Areas, chosen: str | None, incident: Incident) -> Area:
-    """The area asked for, else the incident's, else its force's, else the stand-in."""
+def choose_area(areas: Areas, chosen: str | None, incident: Incident, history: History | None) -> Area:
+    """The area asked for, else the one that a running system decides in: where a child lives, else the victim,
+    else the incident's, else its force's, else the stand-in."""
     if chosen is None:
-        return areas.of(incident.area, incident.force)
+        return governing_area(areas, incident, history or UNAVAILABLE)
     area = areas.get(chosen)
     if area is None:
         raise WrongUse(f"There is no area {chosen}. There is: {', '.join(sorted(areas.by_id))}.")
@@ -116,7 +118,7 @@ def evaluate_incident(
 
     Deadlines count from `as_of`, else from when the incident was recorded, reported, or happened.
     """
-    where = choose_area(areas, area, incident)
+    where = choose_area(areas, area, incident, history)
     moment = as_of or incident.recorded_at or incident.reported_at or incident.occurred_at
     receipt = decide(
         choose_protocol(library, protocol, where, moment),

@@ -11,10 +11,11 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from services.triage.commands import app
-from services.triage.evaluate import choose_protocol
+from services.triage.evaluate import choose_area, choose_protocol
 from shared.areas import Area
 from shared.contracts.area import ProtocolChange, ProtocolChoice
-from tests.unit.triage.builders import LIBRARY, NORTHBURY, raw
+from shared.contracts.reading import read_incident
+from tests.unit.triage.builders import AREAS, LIBRARY, NORTHBURY, raw
 
 
 def run(*args: str | Path) -> Result:
@@ -75,8 +76,15 @@ def test_deadlines_count_from_when_it_was_recorded_unless_said(tmp_path: Path) -
     assert lines(run(unrecorded))[0]["receipt"]["as_of"] == "2026-11-19T20:00:00Z"
 
 
+def test_the_area_is_where_a_child_lives_as_in_a_running_system_unless_said() -> None:
+    incident = read_incident(raw(children__0__area="southmere")).incident
+    assert choose_area(AREAS, None, incident, None).id == "southmere"
+    assert choose_area(AREAS, "northbury", incident, None).id == "northbury"
+
+
 def test_an_incident_of_no_area_of_ours_is_decided_and_marked(tmp_path: Path) -> None:
-    receipt = lines(run(saved(tmp_path, raw(force="elsewhere", area=None))))[0]["receipt"]
+    nowhere = raw(force="elsewhere", area=None, children__0__area=None, adults__0__area=None)
+    receipt = lines(run(saved(tmp_path, nowhere)))[0]["receipt"]
     assert "area_unknown" in receipt["degraded"]
     assert receipt["result"]["css_response"] == "early_help"
 

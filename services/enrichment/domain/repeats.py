@@ -23,11 +23,9 @@ Dated = Sequence[tuple[date, EarlierIncident]]
 
 def repeats_of(incidents: Iterable[EarlierIncident], on: date) -> list[Repeats]:
     """Counts of the earlier incidents in each window of calendar months that ends on the day `on`."""
-    dated = _dated(incidents)
-    return [
-        _within(months, [one for day, one in dated if months_before(on, months) <= day <= on])
-        for months in WINDOWS
-    ]
+    dated = [(day, one) for day, one in _dated(incidents) if day <= on]
+    starts = [(months, months_before(on, months)) for months in WINDOWS]
+    return [_within(months, [one for day, one in dated if day >= start]) for months, start in starts]
 
 
 def escalation_of(incidents: Iterable[EarlierIncident], on: date) -> list[v.Escalation]:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping
 from datetime import date
-from functools import partial
+from functools import cached_property, partial
 from typing import Final
 
 from services.enrichment.domain.accounts import Case, Record, Taken
 from services.enrichment.domain.circumstances import (
     EITHER_WAY,
+    NOTHING_TOLD,
     Recorded,
     Told,
     known_orders,
@@ -227,19 +228,21 @@ class Telling:
 
     def orders(self) -> dict[tuple[str, str], KnownOrder]:
         """Orders and bail against people of this incident, as earlier ones told them last."""
-        return known_orders(self._circumstances(), self._own())
+        return known_orders(self._circumstances, self._own())
 
     def relationships(self) -> dict[tuple[str, str, str], KnownRelationship]:
         """Who is or was what to whom, of those with somebody of this incident."""
-        return known_relationships(self._circumstances(), self._recorded(), self._own())
+        return known_relationships(self._circumstances, self._recorded(), self._own())
 
     def _own(self) -> frozenset[str]:
         return frozenset(self._ids.values())
 
+    @cached_property
     def _circumstances(self) -> list[Told]:
-        """What each earlier incident told, in order of time."""
+        """What each earlier incident told that told anything, in order of time."""
         told = []
-        for one in sorted(self._earlier, key=lambda one: (one.account.occurred_at, one.id)):
+        telling = [one for one in self._earlier if one.account.circumstances != NOTHING_TOLD]
+        for one in sorted(telling, key=lambda one: (one.account.occurred_at, one.id)):
             people = {mention.id: person for mention, person in self._family.cast(one).people}
             name = partial(self._name_there, one, people)
             told.append(Told(local_day(one.account.occurred_at), one.account.circumstances, name))
@@ -292,10 +295,9 @@ class Telling:
         """In how many homes a child was said to live within a year before this incident; by postcode where
         there is one, so that one home written in two ways is one."""
         on = local_day(self._case.account.occurred_at)
+        since = months_before(on, _HOMES_WITHIN)
         recent = [
-            one
-            for one in (*self._earlier, self._case)
-            if months_before(on, _HOMES_WITHIN) <= local_day(one.account.occurred_at) <= on
+            one for one in (*self._earlier, self._case) if since <= local_day(one.account.occurred_at) <= on
         ]
         described = [
             mention.person for one in recent for mention, who in self._family.cast(one).people if who == person

@@ -167,6 +167,23 @@ async def resolve(tx: Transaction, number: int, how: str) -> bool:
     )
 
 
+def tell_resolved(tx: EmittingTransaction, service: str, row: Row) -> None:
+    """Tell those who watch that one was sent again, so that they count it no more."""
+    now = ledger.now()
+    told = DeadLetter(
+        service=service,
+        topic=row["topic"],
+        partition=row["partition"],
+        offset=row["kafka_offset"],
+        case=row["case"] or None,
+        reason=row["reason"],
+        size_bytes=len(row["payload"]),
+        at=now,
+        resolution="resent",
+    )
+    tx.emit(DEAD_LETTERS, row["case"] or "unknown", told, started=now, trace=row["traceparent"])
+
+
 def _parsed(value: bytes) -> dict[str, Any]:
     try:
         parsed = orjson.loads(value)

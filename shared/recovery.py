@@ -65,8 +65,9 @@ class DeadLetters:
         except Rejected as refused:
             raise Refused(422, "The broker does not take it", f"It was not sent: {refused.reason}.") from None
         # Noted after it is sent: a crash between sends it twice, which `seq` makes harmless.
-        async with runtime.database.transaction() as tx:
+        async with runtime.outbox.transaction() as tx:
             if await dead_letters.resolve(tx, row["id"], f"resent by {who}"):
+                dead_letters.tell_resolved(tx, runtime.service, row)
                 await audit.record(
                     tx, who=who, act="dead_letter.resent", case=row["case"], id=f"{runtime.service}:{row['id']}"
                 )

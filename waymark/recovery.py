@@ -127,6 +127,20 @@ def resend(
     terminal.errors.print(f"{number} was sent again to {topic}.")
 
 
+async def _note_for_ops(tx: Transaction, service: str, row: Row) -> None:
+    """The service itself would tell the console; what is done past it is noted past it."""
+    await tx.execute(
+        """
+        UPDATE dead_letters_told SET resolved_at = coalesce(resolved_at, now())
+        WHERE service = :service AND topic = :topic AND partition = :partition AND kafka_offset = :offset
+        """,
+        service=service,
+        topic=row["topic"],
+        partition=row["partition"],
+        offset=row["kafka_offset"],
+    )
+
+
 async def _resend(address: str, kafka: str, service: str, digits: int) -> str | None:
     row = await _in_schema(address, service, lambda tx: dead_letters.one(tx, digits))
     if row is None or row["resolved_at"] is not None:
@@ -139,4 +153,5 @@ async def _resend(address: str, kafka: str, service: str, digits: int) -> str | 
     # Noted after it is sent: a crash between sends it twice, which `seq` makes harmless.
     how = f"resent by login:{getpass.getuser()}"
     await _in_schema(address, service, lambda tx: dead_letters.resolve(tx, digits, how))
+    await _in_schema(address, "console", lambda tx: _note_for_ops(tx, service, row))
     return str(row["topic"])

@@ -71,8 +71,16 @@ class Handlers:
 
     async def dead_lettered(self, tx: Transaction, events: Sequence[Event[Any]]) -> None:
         """A service has put an event aside. Each stands for itself; a repeat changes nothing."""
-        told: list[DeadLetterSeen] = [event.body for event in events]
-        await store.save_dead_letters(tx, [one.model_dump() for one in told])
+        rows: dict[tuple[Any, ...], dict[str, Any]] = {}
+        for event in events:
+            told: DeadLetterSeen = event.body
+            row = told.model_dump(exclude={"resolution"}) | {
+                "resolved_at": told.at if told.resolution else None
+            }
+            place = (told.service, told.topic, told.partition, told.offset)
+            first = rows.setdefault(place, row)
+            first["resolved_at"] = first["resolved_at"] or row["resolved_at"]
+        await store.save_dead_letters(tx, [rows[place] for place in sorted(rows)])
 
     def _note_stages(self, events: Sequence[Event[Any]], stage: str) -> None:
         for event in events:

@@ -186,6 +186,7 @@ class DeadLetterSeen(_Seen):
     reason: str
     size_bytes: int
     at: datetime
+    resolution: str | None = None
 
 
 DECODERS: Final[dict[Topic, TypeAdapter[Any]]] = {

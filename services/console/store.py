@@ -147,17 +147,20 @@ async def received_of(tx: Transaction, cases: Sequence[str]) -> dict[str, frozen
 
 _DEAD_COLUMNS: Final = (
     ("service", "text"), ("topic", "text"), ("partition", "int"), ("offset", "bigint"), ("case", "text"),
-    ("reason", "text"), ("size_bytes", "bigint"), ("at", "timestamptz"),
+    ("reason", "text"), ("size_bytes", "bigint"), ("at", "timestamptz"), ("resolved_at", "timestamptz"),
 )  # fmt: skip
 
 
 async def save_dead_letters(tx: Transaction, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Events that services put aside; one that is known already is left as it is."""
+    """Events that services put aside, and that somebody has dealt with one. Told again, one is left as it is;
+    `rows` have each of them once."""
     await tx.execute(
         f"""
-        INSERT INTO dead_letters_told (service, topic, partition, kafka_offset, "case", reason, size_bytes, at)
+        INSERT INTO dead_letters_told AS d
+            (service, topic, partition, kafka_offset, "case", reason, size_bytes, at, resolved_at)
         SELECT * FROM {_unnest(_DEAD_COLUMNS)}
-        ON CONFLICT DO NOTHING
+        ON CONFLICT (service, topic, partition, kafka_offset)
+            DO UPDATE SET resolved_at = coalesce(d.resolved_at, excluded.resolved_at)
         """,  # noqa: S608
         **_arrays(_DEAD_COLUMNS, rows),
     )
@@ -256,10 +259,10 @@ async def totals(tx: Transaction, now: datetime) -> Row:
     return found
 
 
-# A dead letter is taken as dealt with when its service has since said something newer of the same case, or put
-# aside something else of it: what was sent again in vain is not counted twice.
+# A dead letter is dealt with when its service says so, and taken as that when it has since said something newer
+# of the same case, or put aside something else of it.
 _STILL_WAITING: Final = """
-    d.at >= coalesce(CASE d.service
+    d.resolved_at IS NULL AND d.at >= coalesce(CASE d.service
         WHEN 'enrichment' THEN c.enriched_at WHEN 'triage' THEN c.decided_at WHEN 'delivery' THEN c.told_at
     END, '-infinity')
     AND NOT EXISTS (

@@ -147,3 +147,5 @@ class DeadLetter(Contract):
     shape: Annotated[dict[str, Any], OPERATIONAL] = {}
     size_bytes: Annotated[int, OPERATIONAL]
     at: Annotated[Moment, OPERATIONAL]
+    resolution: Annotated[str | None, OPERATIONAL] = None
+    """Told once more with this where somebody has dealt with it: `resent`. `at` is then when."""

@@ -96,6 +96,12 @@ async def test_an_ops_engineer_finds_a_dead_letter_and_sends_it_again_once_its_c
         await until_shown(tab, f"{world.address}/dead-letters", "Nothing waits.")
         await until_shown(tab, f"{world.address}/dead-letters", "applied")
         assert world.reader.applied == ["northshire/spoilt"]
+
+        async def nothing_on_top() -> bool:
+            await tab.go(f"{world.address}/dead-letters")
+            return "could not be handled" not in await tab.page.inner_text("body")
+
+        await until(nothing_on_top, "the console to hear that both were dealt with")
         assert "olu" in await tab.page.inner_text("main")
         await sound(eyes, "dead-letters-done", f"{world.address}/dead-letters")
         await sound(eyes, "dead-letter-unknown", f"{world.address}/dead-letters/enrichment:99")

@@ -273,6 +273,17 @@ async def test_a_dead_letter_is_seen_even_when_the_same_sender_said_more_since(
 
         await senders.decide("put-aside", trunk, due)
         shown = await case_when(client, "put-aside", lambda case: case["state"] != "dead_lettered")
+        # Of another, whose service says nothing more of the case, it is told that somebody dealt with it.
+        other = letter.model_copy(update={"service": "intake", "offset": 78})
+        for said, waits in ((other, True), (other.model_copy(update={"resolution": "resent"}), False)):
+            async with senders.outbox("intake").transaction(publish=False) as tx:
+                tx.emit(DEAD_LETTERS, "northshire/put-aside", said, started=ledger.now())
+            await senders.outbox("intake").publish(tx.stored)
+
+            def so(case: dict[str, Any], waits: bool = waits) -> bool:
+                return (case["state"] == "dead_lettered") is waits
+
+            shown = await case_when(client, "put-aside", so)
         assert shown["dead_letters"], "what was put aside stays on the case's page"
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import signal
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -15,7 +14,6 @@ from rich.table import Table
 from deploy.local import default_data_dir
 from deploy.migrations import SERVICES, migrate
 from shared.db import without_password
-from shared.errors import Retryable
 from waymark import terminal
 from waymark.reconcile import conservation
 from waymark.serve import serve
@@ -73,8 +71,10 @@ async def _up(plan: Plan) -> None:
 async def _check(system: System) -> None:
     """Look from time to time whether anything is lost, for ever; the console shows what was found."""
     while True:
-        with contextlib.suppress(Retryable):
+        try:
             await conservation(system.parts.database, system.parts.kafka)
+        except Exception as error:  # a check that fails stops nothing that it checks
+            terminal.errors.print(f"[dim]The conservation check failed ({type(error).__name__})[/]")
         await asyncio.sleep(CHECK_EVERY_S)
 
 

@@ -40,6 +40,7 @@ BREAKERS: Final[Mapping[str, str]] = {
 _NOTHING_KNOWN: Final = dict.fromkeys(
     ("url", "why_not", "verified_at", "failing_since", "disabled_at", "disabled_because")
 )
+_NOT_IN_USE: Final = {"usable": False, "why_not": "its signing secret is not on this machine"}
 DONE: Final = frozenset({"confirm", "withdraw"})
 
 
@@ -122,6 +123,19 @@ def routes(pages: Pages, access: Access, others: Others) -> APIRouter:
     return router
 
 
+def _ways(channels: Sequence[Mapping[str, Any]], states: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Each channel that is described, with how it is. One that is not in use at all (a webhook without its
+    secret, on a machine for trying things out) has no state."""
+    left = list(states)
+    ways = []
+    for channel in channels:
+        state = next((one for one in left if one["kind"] == channel["kind"]), None)
+        if state is not None:
+            left.remove(state)
+        ways.append({**_NOTHING_KNOWN, **channel, **(state or _NOT_IN_USE)})
+    return ways
+
+
 def _line(one: Mapping[str, Any], now: datetime) -> dict[str, Any]:
     work, states = one["work"], one["state"]
     health = _health(states, work)
@@ -130,10 +144,7 @@ def _line(one: Mapping[str, Any], now: datetime) -> dict[str, Any]:
         **one,
         "health": health,
         "rank": (not work["at_risk"], -max(1, list(HEALTH).index(health)), not total),
-        "ways": [
-            {**_NOTHING_KNOWN, **channel, **state}
-            for channel, state in zip(one["channels"], states, strict=True)
-        ],
+        "ways": _ways(one["channels"], states),
         "total": total,
         "oldest": _age(work["oldest_since"], now),
         "breach": times.say_deadline(datetime.fromisoformat(work["due"]), now) if work["due"] else None,

@@ -116,19 +116,26 @@ _WHICH: Final[dict[Which, str]] = {
 }
 
 _IN_ORDER: Final = """
-    WITH urgency AS (
-        SELECT i.family, max(COALESCE(d.child_level, :undecided)) AS level, max(i.accepted_at) AS newest
-        FROM incidents i LEFT JOIN decisions d USING ("case")
-        WHERE i.family IS NOT NULL AND (CAST(:family AS bigint) IS NULL OR i.family = :family)
-        GROUP BY i.family
-    ), asked AS ({which}), placed AS (
-        SELECT a.one, a.other, link_name(a.one, a.other) AS name, max(u.level) AS level, max(u.newest) AS newest
+    WITH asked AS ({which}), ends AS (
+        SELECT a.one, a.other, COALESCE(
+            (SELECT i.family FROM incidents i WHERE i."case" = split_part(p.id, E'\\n', 1) COLLATE "default"),
+            (SELECT r.family FROM records r WHERE left(p.id, 1) = '#'
+                AND r.source = substr(split_part(p.id, E'\\n', 1), 2) COLLATE "default"
+                AND r.id = split_part(p.id, E'\\n', 2) COLLATE "default")
+        ) AS family
         FROM asked a CROSS JOIN LATERAL (VALUES (a.one), (a.other)) AS p(id)
-        LEFT JOIN incidents i ON i."case" = split_part(p.id, E'\\n', 1)
-        LEFT JOIN records r ON r.source = substr(split_part(p.id, E'\\n', 1), 2)
-            AND r.id = split_part(p.id, E'\\n', 2) AND left(p.id, 1) = '#'
-        JOIN urgency u ON u.family = COALESCE(i.family, r.family)
-        GROUP BY a.one, a.other
+    ), urgency AS (
+        -- Asked per family of a pair: most families have no pair in doubt.
+        SELECT f.family, u.level, u.newest
+        FROM (SELECT DISTINCT family FROM ends) AS f CROSS JOIN LATERAL (
+            SELECT max(COALESCE(d.child_level, :undecided)) AS level, max(i.accepted_at) AS newest
+            FROM incidents i LEFT JOIN decisions d USING ("case") WHERE i.family = f.family
+        ) AS u
+        WHERE u.newest IS NOT NULL AND (CAST(:family AS bigint) IS NULL OR f.family = :family)
+    ), placed AS (
+        SELECT e.one, e.other, link_name(e.one, e.other) AS name, max(u.level) AS level, max(u.newest) AS newest
+        FROM ends e JOIN urgency u USING (family)
+        GROUP BY e.one, e.other
     )
     SELECT one, other, name, level, newest FROM placed
     WHERE CAST(:after_level AS int) IS NULL OR (level, newest, name)

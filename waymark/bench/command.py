@@ -162,6 +162,48 @@ def delivery(
 
 
 @app.command()
+def pages(
+    cases: Annotated[int, typer.Option(min=1000, help="Cases in the database.")] = 100_000,
+    waiting: Annotated[int, typer.Option(min=0, help="Of them on the screening board.")] = 5000,
+    rounds: Annotated[int, typer.Option(min=5, help="How often each page is asked for.")] = 30,
+    data: DataOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """How long each page of the console takes with very many cases, and what it weighs. Exit 1 beyond a goal.
+
+    Takes about four minutes on two cores. Example: waymark bench pages --json > pages.json
+    """
+    from waymark.bench import pages as pages_bench
+
+    place = data or _fresh_place()
+    options = pages_bench.Options(place, cases=cases, waiting=waiting, rounds=rounds)
+    try:
+        document = asyncio.run(
+            pages_bench.bench_pages(
+                options, lambda line: terminal.errors.print(f"[dim]{line}[/]", soft_wrap=True)
+            )
+        )
+    finally:
+        if data is None:
+            shutil.rmtree(place, ignore_errors=True)
+    if as_json:
+        terminal.print_json(document)
+    else:
+        table = Table(
+            title=f"{document['cases']:,} cases, {document['waiting']:,} on the board", title_justify="left"
+        )
+        for column in ("page", "p50 ms", "p95 ms", "kB"):
+            table.add_column(column, justify="left" if column == "page" else "right")
+        for name, one in document["pages"].items():
+            table.add_row(name, f"{one['p50_ms']}", f"{one['p95_ms']}", f"{one['kb']}")
+        terminal.out.print(table)
+    for one in document["failed"]:
+        terminal.errors.print(f"did not answer: {one}", soft_wrap=True)
+    if document["over_p95"] or document["over_weight"] or document["failed"]:
+        raise typer.Exit(1)
+
+
+@app.command()
 def triage(
     incidents: Annotated[int, typer.Option(min=1, help="How many simulated incidents.")] = 251,
     rounds: Annotated[int, typer.Option(min=1, help="How often each is measured, in turns.")] = 7,

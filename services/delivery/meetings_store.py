@@ -203,8 +203,9 @@ async def counts(tx: Transaction, areas: Sequence[str], since: date, today: date
                 count(late_by)::int AS late, count(heard_on)::int AS heard,
                 (count(*) FILTER (WHERE heard_on IS NULL AND held_on < :today))::int AS unsaid
             FROM meeting_cases
-            WHERE area = ANY(CAST(:areas AS text[])) AND (standing = 'listed' OR heard_on IS NOT NULL)
-              AND (held_on >= :since OR heard_on IS NULL)
+            WHERE area = ANY(CAST(:areas AS text[])) AND (
+                (held_on >= :since AND heard_on IS NOT NULL) OR (standing = 'listed' AND heard_on IS NULL)
+            )
             GROUP BY kind, area, held_on
         ) AS c FULL JOIN (
             SELECT kind, area, held_on, count(*)::int AS open,

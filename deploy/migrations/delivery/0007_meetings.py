@@ -37,6 +37,15 @@ STATEMENTS = (
     """
     CREATE UNIQUE INDEX meeting_cases_once ON meeting_cases ("case", kind, area) WHERE standing <> 'moved'
     """,
+    # For the counts of the last half year, and for what is left of older meetings.
+    """
+    CREATE INDEX meeting_cases_counted ON meeting_cases (area, held_on)
+    INCLUDE (kind, standing, heard_on, late_by)
+    """,
+    """
+    CREATE INDEX meeting_cases_unsaid ON meeting_cases (area)
+    WHERE standing = 'listed' AND heard_on IS NULL
+    """,
     """
     CREATE TABLE meeting_attendance (
         id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -73,6 +82,7 @@ STATEMENTS = (
     )
     """,
     'CREATE INDEX meeting_actions_of ON meeting_actions (kind, area, held_on, "case")',
+    "CREATE INDEX meeting_actions_open ON meeting_actions (area) WHERE done_at IS NULL",
     "CREATE INDEX meeting_actions_chase ON meeting_actions (chase_at) WHERE chase_at IS NOT NULL",
     # When a case was heard, for the outcome that tells of it with everything else of the case.
     "ALTER TABLE cases ADD COLUMN heard json NOT NULL DEFAULT '[]'",

@@ -22,12 +22,16 @@ from services.enrichment.domain.linkage import (
     shipped_model,
 )
 from services.enrichment.domain.linkage.comparisons import FIELDS, Levels, compare
-from services.enrichment.domain.linkage.lookalikes import UNNAMED, Rule
+from services.enrichment.domain.linkage.lookalikes import NAMESAKES, UNNAMED, Rule
+from services.enrichment.domain.linkage.spelling import sound_of
 
 REGISTER_OF: Final = 100_000
 """People that a partnership's register is taken to hold, whatever it holds now: it sets the prior."""
-_GIVEN: Final = list(FIELDS).index("given")
-_PNC: Final = list(FIELDS).index("pnc_id")
+_GIVEN, _FAMILY, _STREET, _PHONE, _PNC = (
+    list(FIELDS).index(name) for name in ("given", "family", "street", "phone", "pnc_id")
+)
+_NEARLY: Final = {FIELDS["family"].index(level) for level in ("one_slip", "close", "alike")}
+_SAME_STREET: Final = {FIELDS["street"].index(level) for level in ("same", "close")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,12 +103,32 @@ def tie(one: Named, other: Named) -> Tie | None:
 def _limited(
     scorer: Scorer, one: Person, other: Person, bits: float, levels: Levels
 ) -> tuple[float, Rule | None]:
-    """The bits that the rules leave, and the rule that holds. A twin shares all but the given name, and may be
-    on file or not, which must not decide: so without one it is likely at most, whatever the birth dates."""
+    """The bits that the rules leave, and the rule that holds: those of the linkage and, by which a pair is
+    likely at most, two more.
+
+    A twin shares all but the given name, and may be on file or not, which must not decide: so without one it
+    takes a police id. And two surnames that many bear are no slip of the pen (Walker, Parker), however near.
+    """
     bits, rule = scorer.limited(one, other, bits, levels)
-    if rule is None and levels[_GIVEN] is None and levels[_PNC] != 0:
-        return min(bits, scorer.least + 0.5), UNNAMED
+    if rule is None and levels[_PNC] != 0:
+        if levels[_GIVEN] is None:
+            rule = UNNAMED
+        elif levels[_FAMILY] in _NEARLY and _two_surnames(scorer, one, other) and not _share_home(levels):
+            rule = NAMESAKES
+        if rule is not None:
+            bits = min(bits, scorer.least + 0.5)
     return bits, rule
+
+
+def _two_surnames(scorer: Scorer, one: Person, other: Person) -> bool:
+    """Whether both family names are well known ones that do not sound alike."""
+    mine, theirs = one.name.family, other.name.family
+    known = scorer.weights.terms["family"]
+    return mine in known and theirs in known and sound_of(mine) != sound_of(theirs)
+
+
+def _share_home(levels: Levels) -> bool:
+    return levels[_STREET] in _SAME_STREET or levels[_PHONE] == 0
 
 
 def put_down_twice(one: Person, other: Person) -> bool:

@@ -130,6 +130,14 @@ def test_one_person_listed_twice_in_an_incident_is_one_person() -> None:
     assert len(set(persons)) == 1
 
 
+def test_two_surnames_that_many_bear_are_not_one_written_otherwise() -> None:
+    """One given name and one birth date are no rarity among many children."""
+    assert not same(child("Ava Walker", "2023-08-14"), child("Ava Parker", "2023-08-14"))
+    assert not same(child("Grace Johnson", "2020-02-26"), child("Grace Jones", "2020-02-26"))
+    assert same(child("Ava Walker", "2023-08-14"), child("Ava Wlaker", "2023-08-14"))
+    assert same(child("Grace Clarke", "2020-02-26"), child("Grace Clark", "2020-02-26"))
+
+
 def test_who_suits_two_people_nearly_as_well_is_neither() -> None:
     """A son's name and home, and no birth date: it may be the father, who is called the same."""
     father, son = suspect(born="1961-11-30", address=HOME), suspect(born="1985-04-02", address=HOME)

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import yaml
+from alembic.script import ScriptDirectory
 from compose_spec import PyCompose
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -94,3 +95,11 @@ def test_every_published_port_leads_to_the_port_the_service_listens_on() -> None
         service = compose()["services"][name]
         for port in service["ports"]:
             assert port.rsplit(":", 1)[1] == service["environment"]["WAYMARK_PORT"]
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_the_migrations_of_a_service_follow_one_another(service: str) -> None:
+    """Two that were written side by side after the same third would stop every start."""
+    folder = ROOT / "deploy" / "migrations"
+    scripts = ScriptDirectory(str(folder), version_locations=[str(folder / service)])
+    assert len(scripts.get_heads()) == 1

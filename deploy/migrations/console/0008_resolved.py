@@ -3,7 +3,7 @@
 from alembic import op
 
 revision = "console_0008"
-down_revision = "console_0006"
+down_revision = "console_0007"
 
 STATEMENTS = ("ALTER TABLE dead_letters_told ADD COLUMN resolved_at timestamptz",)
 

@@ -70,6 +70,8 @@ class Plan:
     traces: bool = False
     environment: dict[str, str] = field(default_factory=dict)
     services: tuple[str, ...] = SERVICES
+    module: str = "waymark.serve"
+    """What runs a service; another only where something is measured."""
 
 
 class System:
@@ -189,7 +191,7 @@ class System:
             Child(
                 Order(
                     name=name,
-                    command=[sys.executable, "-m", "waymark.serve", name],
+                    command=[sys.executable, "-m", self.plan.module, name],
                     log=self.plan.data / f"{name}.log",
                     grace_s=15,
                     directory=ROOT,

@@ -204,6 +204,43 @@ def pages(
 
 
 @app.command()
+def overhead(
+    rounds: Annotated[int, typer.Option(min=1, help="How often each way is measured, in turns.")] = 2,
+    rate: Annotated[float, typer.Option(min=50, help="Posts a second: more than can be taken.")] = 400,
+    seconds: Annotated[float, typer.Option(min=2, help="How long that is held.")] = 6,
+    data: DataOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """What tracing and the time ledger cost of the highest rate, with and without in turns. Exit 1 above 15 %.
+
+    Takes about three minutes on two cores. Example: waymark bench overhead --json > overhead.json
+    """
+    from waymark.bench import overhead as overhead_bench
+
+    place = data or _fresh_place()
+    options = overhead_bench.Options(place, rounds=rounds, rate=rate, seconds=seconds)
+    try:
+        document = asyncio.run(
+            overhead_bench.bench_overhead(
+                options, lambda line: terminal.errors.print(f"[dim]{line}[/]", soft_wrap=True)
+            )
+        )
+    finally:
+        if data is None:
+            shutil.rmtree(place, ignore_errors=True)
+    if as_json:
+        terminal.print_json(document)
+    else:
+        for way, highest in document["highest_per_s"].items():
+            cpu = document["cpu_ms_per_incident"][way]
+            terminal.out.print(f"{way} tracing and ledger: {highest} a second, {cpu} ms of CPU per incident")
+        for name, ratio in document["ratios"].items():
+            terminal.out.print(f"{name.replace('_', ' ')}: {ratio:.1%}")
+    if document["ratios"]["rate_lost"] > document["goals"]["rate_lost"]:
+        raise typer.Exit(1)
+
+
+@app.command()
 def triage(
     incidents: Annotated[int, typer.Option(min=1, help="How many simulated incidents.")] = 251,
     rounds: Annotated[int, typer.Option(min=1, help="How often each is measured, in turns.")] = 7,

@@ -90,7 +90,7 @@ async def bench_pipeline(options: Options, say: Say) -> dict[str, Any]:
     )
     try:
         async with system.running():
-            bench = _Bench(system, sink.pid, f"http://127.0.0.1:{port}", incidents, say)
+            bench = Bench(system, sink.pid, f"http://127.0.0.1:{port}", incidents, say)
             baselines: dict[str, Any] = {}
             paced: list[dict[str, float]] = []
             runs: list[Run] = []
@@ -133,7 +133,7 @@ def write_incidents(data: Path, count: int, *, force: str | None = None) -> Path
     return path
 
 
-class _Bench:
+class Bench:
     """The running system with its load and its receiver."""
 
     def __init__(self, system: System, sink: int, sink_url: str, incidents: Path, say: Say) -> None:
@@ -245,7 +245,7 @@ class _Bench:
         return await conservation(self._system.parts.database, self._system.parts.kafka)
 
 
-async def _climb(bench: _Bench, options: Options, runs: list[Run], say: Say) -> float:
+async def _climb(bench: Bench, options: Options, runs: list[Run], say: Say) -> float:
     """Raise the rate until it is no longer kept up; the highest that was."""
     sustained = max((run.rate for run in runs if run.kept_up), default=0.0)
     for rate in options.rising:

@@ -19,7 +19,9 @@ import pytest_asyncio
 
 from deploy.migrations import SERVICES
 from services.delivery.receiver import Arrival
+from shared import keys
 from shared.contracts.topics import DEAD_LETTERS, ENRICHED
+from shared.db import Database
 from shared.kafka import Message, Producer
 from tests.e2e.otlp import Collector
 from tests.e2e.topics import every
@@ -60,6 +62,8 @@ class Told:
     """Everything that tells of the work. `arrivals`: what recipients got, as far as their role may see it."""
 
     places: dict[str, str] = field(default_factory=dict)
+    elsewhere: dict[str, tuple[int, str]] = field(default_factory=dict)
+    """What each route answered to each key of another council: status and text."""
     arrivals: list[Arrival] = field(default_factory=list)
 
     def leaks(self) -> dict[str, set[str]]:
@@ -87,6 +91,7 @@ async def told(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Told]:
             await receivers.attend(system)
             await use_and_misuse(system, http, seen)
             await look_everywhere(system, http, seen)
+            await knock_from_elsewhere(system, http, seen)
         for number, raw in enumerate(collector.raw):
             seen.places[f"spans {number}"] = raw.decode("utf-8", "replace")
     for log in (place / "data").rglob("*.log"):
@@ -174,6 +179,71 @@ async def look_everywhere(system: System, http: aiohttp.ClientSession, seen: Tol
     letters = await every(system.parts.kafka, DEAD_LETTERS)
     seen.places["topic of dead letters"] = str(letters)
     assert letters, "nothing was put aside: the search would prove nothing"
+
+
+ELSEWHERE: Final[dict[str, dict[str, Any]]] = {
+    "person": {"person": "p-elsewhere", "agency": "childrens_services", "areas": ("southmere",)},
+    "coordinator": {"person": "c-elsewhere", "agency": "marac", "areas": ("southmere",)},
+    "champion": {"person": "h-elsewhere", "agency": "school", "areas": ("southmere",)},
+    "recipient": {"recipient": "southmere-children"},
+    "council": {"source": "southmere-css"},
+    "police": {"force": "westshire"},
+}
+"""Everybody of another council and another force."""
+PAGES: Final = (
+    "/screening", "/screening/{case}", "/links", "/meetings", "/meetings/marac/northbury/next", "/cases",
+    "/cases/{case}", "/recipients", "/recipients/northbury-children", "/month.json", "/status",
+    "/dead-letters",
+)  # fmt: skip
+
+
+async def knock_from_elsewhere(system: System, http: aiohttp.ClientSession, seen: Told) -> None:
+    """Every route that any service documents, and the console's pages, asked for this council's case,
+    deliveries, family, recipients, meetings and pairs with each key of another council."""
+    owner = Database(system.parts.database, "tests", as_owner=True)
+    held: dict[str, str] = {}
+    try:
+        async with owner.transaction() as tx:
+            for role, who in ELSEWHERE.items():
+                held[role] = (await keys.create(tx, role=role, **who))[1]  # type: ignore[arg-type]
+    finally:
+        await owner.close()
+    connection = await asyncpg.connect(system.parts.database)
+    family = await connection.fetchval("SELECT max(family) FROM enrichment.incidents")
+    await connection.close()
+    meant = {
+        "case": "northshire/CANARY-1", "incident": "northshire/CANARY-1", "delivery": seen.arrivals[0].id,
+        "family": f"F-{family:08d}", "name": "northbury-children", "kind": "marac", "area": "northbury",
+        "day": "next", "date": "next", "number": "1", "id_": "london-dvrim", "version": "1",
+    }  # fmt: skip
+    routes = [("console", "get", page) for page in PAGES]
+    for service in SERVICES:
+        async with http.get(f"{system.url(service)}/openapi.json") as answer:
+            documented = (await answer.json())["paths"]
+        routes += [(service, method, path) for path, methods in documented.items() for method in methods]
+    for service, method, path in routes:
+        filled = re.sub(r"\{(\w+)[^}]*\}", lambda found: meant.get(found[1], "1"), path)
+        for role, key in held.items():
+            headers = {"Authorization": f"Bearer {key}", "Accept": "text/html, application/json"}
+            async with http.request(
+                method,
+                system.url(service) + filled,
+                headers=headers,
+                allow_redirects=False,
+                json=None if method == "get" else {},
+            ) as answer:
+                text = await answer.text(errors="replace")
+            seen.elsewhere[f"{role} {method} {service}{filled}"] = (answer.status, text)
+
+
+async def test_another_council_reads_nothing_of_this_ones_case_by_any_route(told: Told) -> None:
+    assert len(told.elsewhere) > 200
+    assert {one for one, (status, _) in told.elsewhere.items() if status >= 500} == set()
+    leaked = {
+        one: set(CANARY.findall(text)) | ({"CANARY-1"} if status < 400 and "CANARY-1" in text else set())
+        for one, (status, text) in told.elsewhere.items()
+    }
+    assert {one: found for one, found in leaked.items() if found} == {}
 
 
 async def test_no_canary_is_found_in_anything_that_tells_of_the_work(told: Told) -> None:

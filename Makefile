@@ -7,7 +7,7 @@ NODE := tests/independent/js
 LOCK = $(BIN)/uv pip compile pyproject.toml --generate-hashes --universal --python-version 3.11 \
 	--no-emit-index-url --no-header --no-annotate --quiet
 
-.PHONY: help setup demo train up test check format lock lock-node clean
+.PHONY: help setup demo train up test check format lock lock-node pictures clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:[^#]*## /: /'
@@ -52,6 +52,13 @@ lock: setup ## write the locks anew from pyproject.toml: what runs, what is need
 lock-node: ## write the lock of the independent checkers that are JavaScript anew, without addresses
 	@cd $(NODE) && npm install --package-lock-only --omit-lockfile-registry-resolved --no-audit --silent
 	@cd $(NODE) && node strip-addresses.mjs
+
+PAGES := tests/e2e/test_screening_pages.py tests/e2e/test_links_pages.py tests/e2e/test_meetings_in_browser.py \
+	tests/e2e/test_ops_pages.py
+pictures: setup ## take the pictures of the pages in docs/pages.md anew, while their tests run
+	@mkdir -p docs/pictures/pages
+	@WAYMARK_TEST_PICTURES=docs/pictures/pages $(BIN)/python -m pytest -q -n 0 $(PAGES)
+	@cd docs/pictures/pages && for one in *.jpg; do grep -q "$$one" ../../pages.md || rm "$$one"; done
 
 clean: ## remove what make made
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache

@@ -79,13 +79,20 @@ async def tab(*, width: int = 1200, javascript: bool = True) -> AsyncIterator[Ta
             await browser.close()
 
 
+async def picture(tab: Tab, name: str, width: int = 1200) -> None:
+    """Leave a picture of the page, at a desk `NAME.jpg` and on a telephone `NAME-320.jpg`, where somebody asked
+    for pictures."""
+    if PICTURES:
+        place = Path(PICTURES) / (f"{name}.jpg" if width == 1200 else f"{name}-{width}.jpg")
+        await tab.page.screenshot(path=place, full_page=True, type="jpeg", quality=50, scale="css")
+
+
 async def sound(tab: Tab, name: str) -> None:
     """The page as it stands shuts nobody out, fits a narrow window, is light, and nothing ran in it."""
     assert await tab.violations() == [], name
     for width in (320, 1200):
         await tab.page.set_viewport_size({"width": width, "height": 900})
-        if PICTURES:
-            await tab.page.screenshot(path=Path(PICTURES) / f"{name}-{width}.png", full_page=True)
+        await picture(tab, name, width)
         wide = await tab.page.evaluate(
             "[...document.querySelectorAll('main *')].filter((one) => "
             f"one.getBoundingClientRect().right > {width}).map((one) => one.outerHTML.slice(0, 80))"

@@ -145,8 +145,7 @@ async def test_a_marac_list_printed(world: World, tmp_path: Path) -> None:  # no
         assert await tab.violations() == []
         assert {url for url, code in tab.statuses.items() if code >= 400} <= {f"{address}/favicon.ico"}
         await tab.page.emulate_media(media="print")
-        if browser.PICTURES:
-            await tab.page.screenshot(path=Path(browser.PICTURES) / "meeting-print.png", full_page=True)
+        await browser.picture(tab, "meeting-print")
         paper = tmp_path / "list.pdf"
         await tab.page.pdf(path=paper, prefer_css_page_size=True)
         on_paper = printed(paper)

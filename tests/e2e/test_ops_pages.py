@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -24,8 +22,6 @@ pytestmark = [
     pytest.mark.asyncio(loop_scope="module"),
     pytest.mark.skipif(browser.found() is None, reason=browser.NEEDED),
 ]
-PICTURES = os.environ.get("WAYMARK_TEST_PICTURES")
-"""Where to leave pictures of the pages, for whoever wants to look."""
 
 
 @pytest_asyncio.fixture(loop_scope="module", scope="module")
@@ -38,21 +34,10 @@ async def world(
 
 
 async def sound(tab: browser.Tab, name: str, address: str | None = None) -> None:
-    """The page as it stands (or at an address) shuts nobody out, fits a narrow window, is light, names nobody,
-    and only our own scripts ran in it."""
+    """The page as it stands (or at an address) is sound, and names nobody."""
     if address is not None:
         await tab.go(address)
-    assert await tab.violations() == [], name
-    for width in (320, 1200):
-        await tab.page.set_viewport_size({"width": width, "height": 900})
-        assert await tab.page.evaluate("document.documentElement.scrollWidth") <= width, f"{name} at {width}"
-        if PICTURES:
-            await tab.page.screenshot(path=Path(PICTURES) / f"{name}-{width}.png", full_page=True)
-    size = await tab.page.evaluate(
-        "performance.getEntries().reduce((sum, one) => sum + (one.decodedBodySize || 0), 0)"
-    )
-    assert size < 200_000, name
-    assert await tab.page.evaluate("[...document.scripts].every((one) => one.src)")
+    await browser.sound(tab, name)
     content = await tab.page.content()
     assert [canary for canary in CANARIES if canary in content] == [], name
 

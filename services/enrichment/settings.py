@@ -26,7 +26,7 @@ class Settings(ServiceSettings):
         730, ge=1, le=36_500, description="older cases are not emitted again when knowledge comes late"
     )
     records_slice: int = Field(
-        500, ge=1, le=10_000, description="imported people joined to families in one transaction"
+        200, ge=1, le=10_000, description="imported people joined to families in one transaction"
     )
     records_bytes: int = Field(32 * 1024 * 1024, ge=1024, description="the largest import taken in one request")
     records_stale_after_days: float = Field(

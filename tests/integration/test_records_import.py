@@ -31,7 +31,7 @@ from tests.integration.intake_door import free_port
 from tests.integration.waiting import wait_until
 from waymark.system import ROOT
 
-PEOPLE: Final = 20_000
+PEOPLE: Final = 8_000
 SAMPLES: Final = ROOT / "tests" / "contracts" / "samples" / "records"
 LATER: Final = "2026-11-30T00:00:00Z"
 

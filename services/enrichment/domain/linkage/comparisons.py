@@ -184,7 +184,15 @@ def _streets(one: Person, other: Person) -> int:
     near = ratio(one.street, other.street)
     if near < 85 and one.line and other.line:
         near = max(near, ratio(one.line, other.line))
-    return 0 if near >= 92 else 1 if near >= 72 else 2
+    if near >= 92:
+        return 1 if _other_house(one.street, other.street) else 0
+    return 1 if near >= 72 else 2
+
+
+def _other_house(one: str, other: str) -> bool:
+    """Whether no number of the one is a number of the other: the next house is nearly written like this one."""
+    mine, theirs = ({word for word in said.split() if word[0].isdigit()} for said in (one, other))
+    return bool(mine and theirs) and mine.isdisjoint(theirs)
 
 
 def _towns(a: str, b: str) -> int:

@@ -83,6 +83,7 @@ COMMANDS: Final = {
     "replay": Place(
         "waymark.replay", "Send once more what went out before; shows what it would send first.", "replay"
     ),
+    "audit": Place("waymark.audit", "Who looked at which case, and who did what to it.", "audit"),
     "bench": Place("waymark.bench.command", "Measure, with the baselines in the same run."),
     "run": Place("waymark.up", "Run one service, as in production.", "run"),
     "migrate": Place("waymark.up", "Bring the database's roles and tables up to date.", "migrate_database"),

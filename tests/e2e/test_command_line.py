@@ -308,6 +308,30 @@ def put_on_topic(system: Up, case: str, event: dict[str, Any] | bytes) -> None:
     asyncio.run(go())
 
 
+# Who looked
+
+
+def test_who_looked_at_a_case_is_reported_and_asking_is_written_down(first: Up, tmp_path: Path) -> None:
+    file = tmp_path / "looked.json"
+    file.write_bytes(orjson.dumps(an_incident(reference="LOOKED-1")))
+    assert waymark("send", file, "--data", first.data).status == 0
+    key = first.keys["person"]["screener-social-care"]
+
+    def looked() -> bool:
+        return waymark("explain", "northshire/LOOKED-1", "--key", key, "--data", first.data).status == 0
+
+    until(looked, "a screener looks at the case")
+    said = waymark("audit", "--case", "northshire/LOOKED-1", "--looks", "--data", first.data, "--json")
+    as_csv = waymark("audit", "--who", "screener-social-care", "--csv", "--data", first.data)
+    again = waymark("audit", "--case", "northshire/LOOKED-1", "--data", first.data, "--json")
+
+    assert [(one["who"], one["act"]) for one in said.document] == [("screener-social-care", "looked")]
+    assert as_csv.out.splitlines()[0] == "at,service,who,act,case,details"
+    assert "northshire/LOOKED-1" in as_csv.out
+    assert "audit.read" in [one["act"] for one in again.document]
+    assert waymark("audit", "--case", "northshire/NEVER-1", "--data", first.data).status == 1
+
+
 # Several systems, and the end of one
 
 

@@ -57,9 +57,9 @@ def test_every_services_commands_are_mounted() -> None:
     named = {name.split()[0] for name in commands()}
 
     assert named == {
-        "bench", "check-sender", "compare", "dead-letters", "demo", "evaluate", "explain", "keys", "link",
-        "migrate", "protocols", "receive", "recipients", "reconcile", "records", "replay", "run", "send",
-        "simulate", "status", "train-linkage", "up",
+        "audit", "bench", "check-sender", "compare", "dead-letters", "demo", "evaluate", "explain", "keys",
+        "link", "migrate", "protocols", "receive", "recipients", "reconcile", "records", "replay", "run",
+        "send", "simulate", "status", "train-linkage", "up",
     }  # fmt: skip
 
 
@@ -91,6 +91,8 @@ def test_every_services_commands_are_mounted() -> None:
         "demo --incidents 0",
         "replay",
         "replay --case a/1 --insist",
+        "audit",
+        "audit --case a/1 --since yesterday",
     ],
 )
 def test_wrong_use_ends_with_2_and_a_sentence(wrong: str) -> None:
@@ -112,6 +114,7 @@ def test_wrong_use_ends_with_2_and_a_sentence(wrong: str) -> None:
         "dead-letters show triage:1",
         "dead-letters resend triage:1",
         "replay --case a/1",
+        "audit --case a/1",
         "migrate",
     ],
 )

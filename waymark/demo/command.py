@@ -35,7 +35,8 @@ def demo(
     """Bring everything up on this machine and stream a simulated month of incidents through it.
 
     Real Kafka, real PostgreSQL, five services, and receivers over real HTTP; then what went where, how
-    long it took, and the conservation check. Exit 1 where something is unaccounted.
+    long it took, and the conservation check. Exit 1 where something is unaccounted, was put aside or still
+    waits; what a person has to release first (restricted cases) is counted apart.
 
     Example: waymark demo --incidents 251 --seed 2007
     """

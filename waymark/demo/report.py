@@ -53,12 +53,24 @@ def summarise(
     ]
     results = [seen.decided["body"]["decision"]["receipt"] for seen in cases.values() if seen.decided]
     received = [branch for branch in newest if branch["state"] == "received"]
+    restricted = {
+        case
+        for case, seen in cases.items()
+        if seen.decided and "restricted" in seen.decided["body"]["decision"]["receipt"]["result"]["handling"]
+    }
+    unreleased = sum(
+        branch["state"] == "held"
+        for case in restricted
+        if (answered := cases[case].answered)
+        for branch in answered["body"]["branches"]
+    )
     return {
         "incidents": sum(answers.values()),
         "answers": dict(answers),
         "accepted": conservation["accepted"],
         "delivered": len(received),
-        "waiting": len(newest) - len(received),
+        "waiting": len(newest) - len(received) - unreleased,
+        "for_a_person_to_release": unreleased,
         "dead_lettered": conservation["dead_lettered"],
         "unaccounted": conservation["unaccounted"],
         "states": {
@@ -196,7 +208,8 @@ def show(document: Mapping[str, Any], console: Console) -> None:
     states = ", ".join(f"{name.replace('_', ' ')} {count}" for name, count in document["states"].items())
     console.print(
         f"\naccepted {document['accepted']} revisions: {states}, dead-lettered {document['dead_lettered']};"
-        f" deliveries received {document['delivered']}, waiting {document['waiting']}"
+        f" deliveries received {document['delivered']}, waiting {document['waiting']},"
+        f" of restricted cases kept for a person to release {document['for_a_person_to_release']}"
     )
     colour = "green" if not document["unaccounted"] else "bold red"
     console.print(f"[{colour}]unaccounted: {document['unaccounted']}[/]")

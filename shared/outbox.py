@@ -149,6 +149,8 @@ class EmittingTransaction(Transaction):
         )
         ids = {(row["topic"], row["case"], row["seq"]): row["id"] for row in rows}
         self.stored += [Stored(ids[m.topic, m.key, seq], m) for m, seq in zip(messages, numbers, strict=True)]
+        told = list(zip(emissions, numbers, strict=True))
+        self.when_committed(lambda: _log_changes(told))
 
     async def _next_seqs(self, emissions: Sequence[Emission]) -> list[int]:
         counts: dict[str, int] = {}
@@ -170,6 +172,13 @@ class EmittingTransaction(Transaction):
             emission.seq = following[emission.counter]
             following[emission.counter] += 1
         return [emission.seq for emission in emissions]
+
+
+def _log_changes(told: Sequence[tuple[Emission, int]]) -> None:
+    """One line per change of a case's state: each event is one, and none is told before it has committed."""
+    for emission, seq in told:
+        ids = {"trace_id": emission.trace[3:35]} if emission.trace else {}
+        _log.info(getattr(emission.body, "type"), case=emission.case, seq=seq, **ids)  # noqa: B009 (as in _envelope)
 
 
 def _envelope(emission: Emission, service: str, seq: int, at: datetime) -> bytes:

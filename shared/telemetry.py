@@ -171,7 +171,7 @@ def logger() -> structlog.stdlib.BoundLogger:
 
 def _trace_id(_: Any, __: str, event: Any) -> Any:
     context = trace.get_current_span().get_span_context()
-    if context.is_valid:
+    if context.is_valid and "trace_id" not in event:
         event["trace_id"] = f"{context.trace_id:032x}"
     return event
 

@@ -11,6 +11,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Final
 
+import orjson
 import pytest
 
 from shared.contracts.envelope import LedgerEntry
@@ -261,6 +262,19 @@ def test_each_attempt_in_the_ledger_is_the_webhooks_span(evidence: Evidence) -> 
 
 def ms(moment: datetime) -> float:
     return moment.timestamp() * 1000
+
+
+def test_each_change_of_the_case_is_one_log_line_with_its_trace(evidence: Evidence) -> None:
+    for service, change in (
+        ("intake", "incident.accepted"),
+        ("enrichment", "incident.enriched"),
+        ("triage", "case.decided"),
+    ):
+        lines = [orjson.loads(line) for line in evidence.logs[f"{service}.log"].splitlines() if line[:1] == "{"]
+        of_case = [line for line in lines if line["event"] == change and line["case"] == CASE]
+        assert [line["trace_id"] for line in of_case].count(evidence.trace) == 1, service
+        assert len({line["seq"] for line in of_case}) == len(of_case), service
+        assert {line["service"] for line in of_case} == {service}
 
 
 # What is not in it

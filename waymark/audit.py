@@ -23,6 +23,7 @@ from waymark.terminal import DataOption, JsonOption
 
 LOOKS: Final = (
     "looked", "link.looked_at", "links.listed", "meeting.read", "child.looked_up", "dead_letter.read",
+    "reader.read",
 )  # fmt: skip
 """Acts of reading what is said of people."""
 COLUMNS: Final = ("at", "service", "who", "act", "case", "details")

@@ -21,6 +21,7 @@ from services.console import (
     meetings,
     month,
     protocols,
+    reading,
     recipients,
     screening,
     signing_in,
@@ -89,6 +90,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.include_router(protocols.routes(pages, access, others))
     app.include_router(month.routes(pages, access, month.Months(runtime.database)))
     app.include_router(live.routes(access, news))
+    app.include_router(reading.routes(pages, others, secure=settings.public_url.startswith("https://")))
     app.include_router(recovery_routes(runtime))
     app.include_router(signing_in.routes(pages, access, provider, keys=settings.keys_sign_in))
     app.mount("/static", StaticFiles(directory=HERE / "static"), name="static")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import orjson
 from fastapi import APIRouter, Query, Request
@@ -13,10 +13,11 @@ from pydantic import ValidationError
 from services.delivery import store
 from services.delivery.deadlines import Deadlines
 from services.delivery.domain.answers import Closed, Said
+from services.delivery.domain.restricted import is_restricted
 from services.delivery.outgoing import Inboxes
 from services.delivery.recorder import Passed, Recorder
 from services.delivery.sign_in import SignIn
-from shared import ledger
+from shared import audit, ledger
 from shared.contracts.base import write_moment
 from shared.contracts.notification import ReceiptGiven
 from shared.db import Row
@@ -40,6 +41,9 @@ def routes(
         signed_in = await sign_in.recipient_of(request.headers.get("authorization"))
         if signed_in is not None:
             return signed_in
+        return await system_of(request)
+
+    async def system_of(request: Request) -> str:
         caller = must_be(await runtime.keys.caller(request.headers.get("authorization")), "recipient")
         if caller.recipient is None:
             raise Refused(403, "Not for this key", "This key names no recipient.")
@@ -57,15 +61,19 @@ def routes(
         `next` is the cursor to ask with once these are dealt with. With `wait` the answer comes as soon as
         there is something, and empty after so many seconds.
         """
-        recipient = await recipient_of(request)
+        reader = await sign_in.recipient_of(request.headers.get("authorization"))
+        recipient = reader or await system_of(request)
         await _move_cursor(runtime, recorder, recipient, after)
         deadline = asyncio.get_running_loop().time() + wait
         while True:
             async with runtime.database.transaction() as tx:
                 entries = await store.read_inbox(tx, recipient, after=after, limit=limit)
+                if reader is not None:
+                    for case in sorted({entry["case"] for entry in entries}):
+                        await audit.record(tx, who=f"reader:{reader}", act="reader.read", case=case)
             left = deadline - asyncio.get_running_loop().time()
             if entries or left <= 0:
-                return JsonResponse(_page(entries, after))
+                return JsonResponse(_page(entries, after, of_reader=reader is not None))
             await inboxes.news(recipient, min(left, LOOK_EVERY_S))
 
     @router.post("/v1/deliveries/{delivery}/receipts", summary="What a recipient answers")
@@ -115,18 +123,35 @@ async def _move_cursor(runtime: Runtime, recorder: Recorder, recipient: str, aft
     await recorder.passed([Passed(row["id"], row["case"], now) for row in passed])
 
 
-def _page(entries: list[Row], after: int) -> dict[str, Any]:
+def _page(entries: list[Row], after: int, *, of_reader: bool) -> dict[str, Any]:
+    """`answered`: the kinds of receipts given so far. Whoever reads with a code from a mail box is nobody in
+    particular, so a restricted case, which is for named staff, is not shown to them (S13)."""
     return {
         "entries": [
             {
                 "no": entry["no"],
                 "at": write_moment(entry["at"]),
-                "notification": orjson.Fragment(bytes(entry["payload"])),
+                "answered": [one["kind"] for one in entry["answers"] or ()],
+                "notification": _for_reader(entry["payload"])
+                if of_reader
+                else orjson.Fragment(bytes(entry["payload"])),
             }
             for entry in entries
         ],
         "next": entries[-1]["no"] if entries else after,
     }
+
+
+_OF_RESTRICTED: Final = frozenset(
+    {"schema", "delivery", "case", "version", "to", "asked", "handling", "withdrawn"}
+)
+
+
+def _for_reader(payload: bytes) -> dict[str, Any]:
+    document: dict[str, Any] = orjson.loads(payload)
+    if not is_restricted(document.get("handling") or ()):
+        return document
+    return {name: value for name, value in document.items() if name in _OF_RESTRICTED}
 
 
 def read_receipt(delivery: str, recipient: str, body: Any, came: datetime) -> Said:

@@ -298,7 +298,10 @@ async def read_inbox(tx: Transaction, recipient: str, *, after: int, limit: int)
     """Entries of an inbox numbered above `after`, without those that a newer version replaced unread."""
     return await tx.rows(
         """
-        SELECT f.no, f.payload, f.at FROM feed f
+        SELECT f.no, f.payload, f.at, f."case", (
+            SELECT d.answers FROM deliveries d
+            WHERE d."case" = f."case" AND d.recipient = f.reader AND d.inbox_no = f.no LIMIT 1
+        ) AS answers FROM feed f
         WHERE f.reader = :recipient AND f.no > :after AND NOT EXISTS (
             SELECT 1 FROM deliveries d
             WHERE d."case" = f."case" AND d.recipient = f.reader AND d.inbox_no = f.no

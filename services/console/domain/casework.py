@@ -104,6 +104,11 @@ def side_by_side(incident: Data, history: Data) -> list[Side]:
     return rows
 
 
+def child_lines(child: Data) -> list[str]:
+    """What is said of a child, as far as the reader may see it."""
+    return list(_child(child))
+
+
 def _child(child: Data) -> Iterator[str]:
     if child.get("born"):
         yield f"born {child['born']}"

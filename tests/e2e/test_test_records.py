@@ -27,6 +27,13 @@ from waymark.system import Plan, System
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(300)]
 
 TESTING = "test-northbury-children"
+PEOPLE = {
+    "Ashworth": ("Sian", "1994-03-07", "Owen", "2026-07-16"),
+    "Bickerstaff": ("Maureen", "1987-10-21", "Zachary", "2026-02-03"),
+    "Cullingworth": ("Priya", "1999-06-30", "Amelie", "2026-09-28"),
+    "Dunkerley": ("Hannah", "1991-01-14", "Rafferty", "2026-05-11"),
+}
+"""Of each family the mother and her infant: people of one name or one birth date might be taken for one."""
 
 
 @dataclass
@@ -42,13 +49,9 @@ class World:
 
     async def post(self, reference: str, family: str, **changes: Any) -> None:
         """Post an incident of a family with an infant, and wait until everything has become of it that will."""
-        mother = {
-            "id": "a1",
-            "role": "victim",
-            "name": {"given": "Sian", "family": family},
-            "born": "1994-03-07",
-        }
-        infant = {"id": "c1", "name": {"given": "Owen", "family": family}, "born": "2026-07-16"}
+        given, born, child, child_born = PEOPLE[family]
+        mother = {"id": "a1", "role": "victim", "name": {"given": given, "family": family}, "born": born}
+        infant = {"id": "c1", "name": {"given": child, "family": family}, "born": child_born}
         incident = an_incident(
             reference=reference,
             adults=[mother],

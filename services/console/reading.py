@@ -22,7 +22,7 @@ from shared.web import read_body
 
 COOKIE: Final = "waymark_reader"
 FORM_BYTES: Final = 65_536
-MOST: Final = 200
+MOST: Final = 500
 MINUTES: Final = 30
 DONE: Final = {
     "opened": "Thank you. Waymark knows that you have read it.",

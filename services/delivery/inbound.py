@@ -67,13 +67,18 @@ def routes(
         deadline = asyncio.get_running_loop().time() + wait
         while True:
             async with runtime.database.transaction() as tx:
-                entries = await store.read_inbox(tx, recipient, after=after, limit=limit)
+                entries = await store.read_inbox(
+                    tx, recipient, after=after, limit=limit, newest=reader is not None
+                )
+                entries.sort(key=lambda entry: entry["no"])
+                newest: dict[str, bytes] = {}
                 if reader is not None:
+                    newest = await store.newest_contents(tx, reader, (entry["case"] for entry in entries))
                     for case in sorted({entry["case"] for entry in entries}):
                         await audit.record(tx, who=f"reader:{reader}", act="reader.read", case=case)
             left = deadline - asyncio.get_running_loop().time()
             if entries or left <= 0:
-                return JsonResponse(_page(entries, after, of_reader=reader is not None))
+                return JsonResponse(_page(entries, after, newest if reader is not None else None))
             await inboxes.news(recipient, min(left, LOOK_EVERY_S))
 
     @router.post("/v1/deliveries/{delivery}/receipts", summary="What a recipient answers")
@@ -123,17 +128,19 @@ async def _move_cursor(runtime: Runtime, recorder: Recorder, recipient: str, aft
     await recorder.passed([Passed(row["id"], row["case"], now) for row in passed])
 
 
-def _page(entries: list[Row], after: int, *, of_reader: bool) -> dict[str, Any]:
+def _page(entries: list[Row], after: int, newest: dict[str, bytes] | None) -> dict[str, Any]:
     """`answered`: the kinds of receipts given so far. Whoever reads with a code from a mail box is nobody in
-    particular, so a restricted case, which is for named staff, is not shown to them (S13)."""
+    particular, so a case that is restricted by now, which is for named staff, is not shown to them in any
+    version (S13). `newest`: for such a reader what each case's newest version carries."""
+    restricted = {case for case, payload in (newest or {}).items() if _restricted(payload)}
     return {
         "entries": [
             {
                 "no": entry["no"],
                 "at": write_moment(entry["at"]),
                 "answered": [one["kind"] for one in entry["answers"] or ()],
-                "notification": _for_reader(entry["payload"])
-                if of_reader
+                "notification": _for_reader(entry["payload"], hidden=entry["case"] in restricted)
+                if newest is not None
                 else orjson.Fragment(bytes(entry["payload"])),
             }
             for entry in entries
@@ -143,15 +150,20 @@ def _page(entries: list[Row], after: int, *, of_reader: bool) -> dict[str, Any]:
 
 
 _OF_RESTRICTED: Final = frozenset(
-    {"schema", "delivery", "case", "version", "to", "asked", "handling", "withdrawn"}
+    {"schema", "delivery", "case", "version", "replaces", "to", "asked", "handling", "withdrawn"}
 )
 
 
-def _for_reader(payload: bytes) -> dict[str, Any]:
+def _restricted(payload: bytes) -> bool:
+    return is_restricted(orjson.loads(payload).get("handling") or ())
+
+
+def _for_reader(payload: bytes, *, hidden: bool) -> dict[str, Any]:
     document: dict[str, Any] = orjson.loads(payload)
-    if not is_restricted(document.get("handling") or ()):
+    if not hidden and not _restricted(payload):
         return document
-    return {name: value for name, value in document.items() if name in _OF_RESTRICTED}
+    shown = {name: value for name, value in document.items() if name in _OF_RESTRICTED}
+    return {**shown, "handling": ["restricted"]}
 
 
 def read_receipt(delivery: str, recipient: str, body: Any, came: datetime) -> Said:

@@ -294,8 +294,26 @@ async def unaddressed(tx: Transaction) -> list[Row]:
     return await tx.rows('SELECT "case", decided FROM cases WHERE decided IS NOT NULL ORDER BY "case"')
 
 
-async def read_inbox(tx: Transaction, recipient: str, *, after: int, limit: int) -> list[Row]:
-    """Entries of an inbox numbered above `after`, without those that a newer version replaced unread."""
+async def newest_contents(tx: Transaction, recipient: str, cases: Iterable[str]) -> dict[str, bytes]:
+    """Per case what its newest version to this recipient carries, sent or held back."""
+    rows = await tx.rows(
+        """
+        SELECT DISTINCT ON (d."case") d."case", c.payload
+        FROM deliveries d JOIN contents c ON c.delivery = d.id
+        WHERE d.recipient = :recipient AND d."case" = ANY(CAST(:cases AS text[]))
+        ORDER BY d."case", d.version DESC
+        """,
+        recipient=recipient,
+        cases=sorted(set(cases)),
+    )
+    return {row["case"]: bytes(row["payload"]) for row in rows}
+
+
+async def read_inbox(
+    tx: Transaction, recipient: str, *, after: int, limit: int, newest: bool = False
+) -> list[Row]:
+    """Entries of an inbox numbered above `after`, without those that a newer version replaced unread; with
+    `newest` the last so many, else the first."""
     return await tx.rows(
         """
         SELECT f.no, f.payload, f.at, f."case", (
@@ -307,11 +325,12 @@ async def read_inbox(tx: Transaction, recipient: str, *, after: int, limit: int)
             WHERE d."case" = f."case" AND d.recipient = f.reader AND d.inbox_no = f.no
               AND d.state = 'superseded' AND d.received_at IS NULL
         )
-        ORDER BY f.no LIMIT :n
+        ORDER BY CASE WHEN CAST(:newest AS boolean) THEN -f.no ELSE f.no END LIMIT :n
         """,
         recipient=recipient,
         after=after,
         n=limit,
+        newest=newest,
     )
 
 
